@@ -1,0 +1,255 @@
+"""Signed notes and Ed25519 keys by C2SP signed-note (https://c2sp.org/signed-note).
+
+Records and checkpoints alike are notes: a text that ends in a newline, a blank line, signature
+lines `— <key name> <base64(key id ‖ signature)>`. Base64 is decoded strictly: no whitespace, padded
+and canonical, so that no byte of a note can change without its signature failing.
+
+Only Ed25519 (signature type 0x01) is known here; signatures of other types and of unknown keys are
+kept and ignored, as the specification demands. Everything is checked by libsodium (PyNaCl), because
+libraries differ on edge-case signatures.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nacl import bindings
+from nacl.exceptions import BadSignatureError as _SodiumRefusal
+
+from sanyuan.common.errors import SanyuanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DASH = "— "
+ED25519 = b"\x01"
+KEY_BYTES = 32
+KEY_ID_BYTES = 4
+SIGNATURE_BYTES = 64
+MAX_NOTE_BYTES = 1_000_000
+MAX_SIGNATURES = 100
+_SPLIT = b"\n\n"
+_NEWLINE_ONLY = bytes(range(0x20)).replace(b"\n", b"")
+
+
+class NoteError(SanyuanError):
+    """The note or one of its parts breaks a rule of signed-note."""
+
+
+class MalformedNoteError(NoteError):
+    """Not a note, signature line, key name or verifier key at all."""
+
+
+class ForeignKeyError(NoteError):
+    """The signature line was made by another key than the one asked for."""
+
+
+class BadSignatureError(NoteError):
+    """A signature of a known key does not match the text."""
+
+
+def decode_base64(encoded: str | bytes) -> bytes:
+    """Decode canonical, padded standard base64 (RFC 4648 section 4); raises MalformedNoteError."""
+    try:
+        raw = binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError as error:
+        raise MalformedNoteError("base64 is malformed") from error
+    # `strict_mode` lets non-zero trailing bits pass: several texts for the same bytes.
+    again = binascii.b2a_base64(raw, newline=False)
+    if again != (encoded.encode() if isinstance(encoded, str) else encoded):
+        raise MalformedNoteError("base64 is not canonical")
+    return raw
+
+
+def encode_base64(raw: bytes) -> str:
+    """Encode as padded standard base64."""
+    return binascii.b2a_base64(raw, newline=False).decode("ascii")
+
+
+def check_key_name(name: str) -> None:
+    """Raise MalformedNoteError unless the name is non-empty and without Unicode spaces and plus."""
+    if not name:
+        raise MalformedNoteError("a key name is empty")
+    if "+" in name or any(char.isspace() or char < " " for char in name):
+        raise MalformedNoteError("a key name holds a space, a plus or a control character")
+
+
+def key_id(name: str, public_key: bytes) -> bytes:
+    """Return the four bytes that, with the name, identify an Ed25519 key by signed-note."""
+    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public_key).digest()[:KEY_ID_BYTES]
+
+
+@dataclass(frozen=True)
+class VerifierKey:
+    """A public key: `str(key)` is its C2SP verifier key `<name>+<hex key id>+<base64>`."""
+
+    name: str
+    public_key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_key_name(self.name)
+        if len(self.public_key) != KEY_BYTES:
+            raise MalformedNoteError(
+                f"an Ed25519 public key has {KEY_BYTES} bytes, not {len(self.public_key)}"
+            )
+
+    @classmethod
+    def parse(cls, encoded: str) -> VerifierKey:
+        """Parse a C2SP verifier key; raises MalformedNoteError."""
+        parts = encoded.split("+", 2)  # base64 may hold a plus, names and hex never
+        if len(parts) != 3:  # noqa: PLR2004 -- name, id, key
+            raise MalformedNoteError("a verifier key has three parts joined by plus signs")
+        name, hex_id, material = parts
+        raw = decode_base64(material)
+        if raw[:1] != ED25519 or len(raw) != 1 + KEY_BYTES:
+            raise MalformedNoteError("the verifier key is not an Ed25519 key", where=name)
+        key = cls(name, raw[1:])
+        if key.key_id.hex() != hex_id:
+            raise MalformedNoteError("the verifier key's id does not match its key", where=name)
+        return key
+
+    @cached_property
+    def key_id(self) -> bytes:
+        """Four bytes; see `key_id`."""
+        return key_id(self.name, self.public_key)
+
+    @cached_property
+    def _prefix(self) -> str:
+        return f"{DASH}{self.name} "
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(ED25519 + self.public_key)}"
+
+    def verify(self, text: bytes, line: str) -> None:
+        """Check one signature line (without newline) over `text` (with its newline).
+
+        Raises MalformedNoteError, ForeignKeyError (another key made the line) or BadSignatureError.
+        """
+        if not line.startswith(self._prefix):
+            raise ForeignKeyError("the signature is another key's", where=self.name)
+        self.verify_signature(text, decode_base64(line[len(self._prefix) :]))
+
+    def verify_signature(self, text: bytes, blob: bytes) -> None:
+        """Check `blob`, a decoded signature of 4 + 64 bytes, over `text`; raises as `verify`."""
+        if blob[:KEY_ID_BYTES] != self.key_id:
+            raise ForeignKeyError("the signature is another key's", where=self.name)
+        if len(blob) != KEY_ID_BYTES + SIGNATURE_BYTES:
+            raise MalformedNoteError("an Ed25519 signature has 64 bytes", where=self.name)
+        try:
+            bindings.crypto_sign_open(blob[KEY_ID_BYTES:] + text, self.public_key)
+        except _SodiumRefusal as error:
+            raise BadSignatureError("the signature does not match", where=self.name) from error
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A private Ed25519 key with its name; never printed."""
+
+    name: str
+    seed: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_key_name(self.name)
+        if len(self.seed) != KEY_BYTES:
+            raise MalformedNoteError(
+                f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(self.seed)}", where=self.name
+            )
+
+    @classmethod
+    def from_seed(cls, name: str, seed: bytes) -> SigningKey:
+        """Make the key of RFC 8032's 32-byte private key; raises MalformedNoteError."""
+        return cls(name, seed)
+
+    @classmethod
+    def generate(cls, name: str) -> SigningKey:
+        """Make a fresh key from the operating system's randomness."""
+        return cls(name, secrets.token_bytes(KEY_BYTES))
+
+    @cached_property
+    def _keypair(self) -> tuple[bytes, bytes]:
+        return bindings.crypto_sign_seed_keypair(self.seed)
+
+    @cached_property
+    def verifier(self) -> VerifierKey:
+        """The public half."""
+        return VerifierKey(self.name, self._keypair[0])
+
+    @property
+    def key_id(self) -> bytes:
+        """Four bytes; see `key_id`."""
+        return self.verifier.key_id
+
+    def sign(self, text: bytes) -> str:
+        """Return the signature line, without newline, over `text`, which ends in a newline."""
+        signature = bindings.crypto_sign(text, self._keypair[1])[:SIGNATURE_BYTES]
+        return f"{DASH}{self.name} {encode_base64(self.key_id + signature)}"
+
+
+def parse_signature(line: str) -> tuple[str, bytes, bytes]:
+    """Split a signature line (without newline) into name, key id (4 bytes) and signature.
+
+    The signature may be of any type, hence of any length. Raises MalformedNoteError.
+    """
+    if not line.startswith(DASH):
+        raise MalformedNoteError("a signature line starts with an em dash and a space")
+    name, space, encoded = line[len(DASH) :].partition(" ")
+    check_key_name(name)
+    raw = decode_base64(encoded)
+    if not space or len(raw) <= KEY_ID_BYTES:
+        raise MalformedNoteError("a signature line holds no signature", where=name)
+    return name, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A parsed note: its text, with the final newline, and its signature lines, without."""
+
+    text: bytes
+    signatures: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Note:
+        """Split a note at its last blank line; raises MalformedNoteError. Trust nothing yet."""
+        if len(raw) > MAX_NOTE_BYTES:
+            raise MalformedNoteError(f"a note of more than {MAX_NOTE_BYTES} bytes")
+        split = raw.rfind(_SPLIT)
+        if split < 0 or not raw.endswith(b"\n"):
+            raise MalformedNoteError("a note is a text, a blank line and signature lines")
+        if len(raw.translate(None, _NEWLINE_ONLY)) != len(raw):
+            raise MalformedNoteError("a note holds a control character")
+        try:
+            raw[: split + 1].decode()
+            lines = raw[split + 2 : -1].decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise MalformedNoteError("a note is not UTF-8") from error
+        if len(lines) > MAX_SIGNATURES:
+            raise MalformedNoteError(f"a note with more than {MAX_SIGNATURES} signatures")
+        for line in lines:
+            parse_signature(line)
+        return cls(raw[: split + 1], tuple(lines))
+
+    def __bytes__(self) -> bytes:
+        return self.text + b"\n" + "".join(f"{line}\n" for line in self.signatures).encode()
+
+    def verify(self, keys: Iterable[VerifierKey]) -> tuple[VerifierKey, ...]:
+        """Return the keys whose signatures hold, at least one.
+
+        A failing signature of any known key refuses the whole note (BadSignatureError); signatures
+        of unknown keys are ignored; none of a known key is a ForeignKeyError.
+        """
+        known = {(key.name, key.key_id): key for key in keys}
+        held: dict[VerifierKey, None] = {}
+        for line in self.signatures:
+            name, identity, signature = parse_signature(line)
+            if key := known.get((name, identity)):
+                key.verify_signature(self.text, identity + signature)
+                held[key] = None
+        if not held:
+            names = ", ".join(name for name, _ in known)
+            raise ForeignKeyError("no signature of a known key", where=names)
+        return tuple(held)
