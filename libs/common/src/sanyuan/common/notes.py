@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -34,7 +35,8 @@ SIGNATURE_BYTES = 64
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _SPLIT = b"\n\n"
-_NEWLINE_ONLY = bytes(range(0x20)).replace(b"\n", b"")
+_NOT_IN_NAME = re.compile(r"[\s+\x00-\x1f]")
+_OTHER_CONTROLS = bytes(range(0x20)).replace(b"\n", b"")
 
 
 class NoteError(SanyuanError):
@@ -75,7 +77,7 @@ def check_key_name(name: str) -> None:
     """Raise MalformedNoteError unless the name is non-empty and without Unicode spaces and plus."""
     if not name:
         raise MalformedNoteError("a key name is empty")
-    if "+" in name or any(char.isspace() or char < " " for char in name):
+    if _NOT_IN_NAME.search(name):
         raise MalformedNoteError("a key name holds a space, a plus or a control character")
 
 
@@ -220,7 +222,7 @@ class Note:
         split = raw.rfind(_SPLIT)
         if split < 0 or not raw.endswith(b"\n"):
             raise MalformedNoteError("a note is a text, a blank line and signature lines")
-        if len(raw.translate(None, _NEWLINE_ONLY)) != len(raw):
+        if len(raw.translate(None, _OTHER_CONTROLS)) != len(raw):
             raise MalformedNoteError("a note holds a control character")
         try:
             raw[: split + 1].decode()
