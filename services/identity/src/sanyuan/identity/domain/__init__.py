@@ -1,0 +1,1 @@
+"""Values and rules of identity: no clock, no randomness, no input or output."""
