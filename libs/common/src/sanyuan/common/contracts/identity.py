@@ -83,6 +83,8 @@ class OrganisationVerified(_Verified):
     """Yes; ``assertion``, sealed to the sender, is a JWT for exactly one service."""
 
     TYPE = "identity.organisation-verified.v1"
+    questionable: bool = False
+    """The credit code is registered though one of its checks fails (GB 32100)."""
 
 
 class PersonNotVerified(Decided):

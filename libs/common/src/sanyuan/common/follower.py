@@ -1,0 +1,124 @@
+"""Followers: topics that a part reads whole, and catches up on before it judges (design §3, §4)."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Self
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from sanyuan.common.contracts.registry import ContractError, parse_data
+from sanyuan.common.directory import Directory, DirectoryError, evolve
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.kafka import raw_record, start_consumer
+from sanyuan.common.reading import read_many
+from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
+from sanyuan.common.streams import START, Position, Verdict, judge
+from sanyuan.common.systems import SystemFile
+
+CATCH_UP_SECONDS: Final = 5.0
+PARTICIPANTS: Final = "participants"
+
+log = structlog.get_logger()
+Apply = Callable[[RawRecord], None]
+
+
+class CatchUpError(SanyuanError):
+    """The end of a topic could not be read in time; nothing may be judged before it is."""
+
+
+class Follower:
+    """Reads one-partition topics from their start and applies each record in order."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, applies: dict[TopicPartition, Apply]) -> None:
+        self._consumer = consumer
+        self._applies = applies
+        self._next = dict.fromkeys(applies, 0)
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, system: SystemFile, applies: dict[str, Apply]) -> Self:
+        """Connect and stand before the first record of each topic."""
+        consumer = await start_consumer(system)
+        partitions = {TopicPartition(topic, 0): apply for topic, apply in applies.items()}
+        consumer.assign(list(partitions))
+        for partition in partitions:
+            consumer.seek(partition, 0)
+        return cls(consumer, partitions)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+    async def catch_up(self, seconds: float = CATCH_UP_SECONDS) -> None:
+        """Apply everything that the topics held when this was called.
+
+        Raises CatchUpError when that takes longer than ``seconds``.
+        """
+        async with self._turn:
+            try:
+                async with asyncio.timeout(seconds):
+                    ends = await self._consumer.end_offsets(list(self._applies))
+                    while any(self._next[partition] < end for partition, end in ends.items()):
+                        await self._read(50)
+            except (TimeoutError, KafkaError) as error:
+                raise CatchUpError(
+                    f"the ends of {', '.join(sorted(p.topic for p in self._applies))} were not"
+                    f" reached within {seconds:g} s ({type(error).__name__})",
+                    do="see whether the broker is up; work goes on by itself when it is",
+                ) from None
+
+    async def _read(self, timeout_ms: int) -> None:
+        records = await read_many(
+            self._consumer, lambda: self._next, timeout_ms=timeout_ms, max_records=1000
+        )
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            if record.offset >= self._next[partition]:
+                self._applies[partition](raw_record(record))
+                self._next[partition] = record.offset + 1
+
+
+class Participants:
+    """The verified directory, kept up to date by `Follower.catch_up`."""
+
+    def __init__(self, system: SystemFile) -> None:
+        self._domain = system.domain
+        self._place: Position = START
+        self.directory = Directory(system.agency)
+
+    def apply(self, raw: RawRecord) -> None:
+        """Fold one record; what is not the agency's next authentic record has no effect."""
+        record = read(raw, domain=self._domain, partitions=1)
+        if isinstance(record, Rejection) or not self._authentic(record):
+            log.warning("a record of participants is ignored", offset=raw.offset)
+            return
+        envelope = record.envelope
+        if (
+            judge(self._place, envelope.number, envelope.previous, record.hash, None)
+            is not Verdict.TAKE
+        ):
+            return
+        self._place = Position(envelope.number, record.hash)
+        self.directory = fold(self.directory, record)
+
+    def _authentic(self, record: Record) -> bool:
+        key = find_key(record, self.directory)
+        return (
+            not isinstance(key, Rejection)
+            and record.source == f"//{self.directory.pinned.name}"
+            and verify(record, key) is None
+            and not self.directory.is_revoked(record.source, record.key_id)
+        )
+
+
+def fold(directory: Directory, record: Record) -> Directory:
+    """Apply an authentic record of the agency; an impossible one only takes its place."""
+    envelope = record.envelope
+    try:
+        message = parse_data(envelope.type, PARTICIPANTS, envelope.data)
+        return evolve(directory, envelope, message)  # type: ignore[arg-type]  # parse_data by topic
+    except (ContractError, DirectoryError) as error:
+        log.warning("a record of participants has no effect", type=envelope.type, error=str(error))
+        return directory.passed(envelope.number)

@@ -1,0 +1,30 @@
+"""Identifiers and times as records carry them."""
+
+import os
+import time
+from datetime import UTC, datetime
+
+
+def new_id() -> str:
+    """A lower-case UUID version 7 (RFC 9562 §5.7): sortable by time, 74 random bits."""
+    number = int.from_bytes(os.urandom(10), "big")
+    milliseconds = time.time_ns() // 1_000_000
+    high = (milliseconds << 16) | 0x7000 | (number >> 68 & 0x0FFF)
+    low = 0x8000_0000_0000_0000 | (number & 0x3FFF_FFFF_FFFF_FFFF)
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def new_case() -> str:
+    """A random case id, which says nothing about when or where it was opened."""
+    return os.urandom(16).hex()
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def time_of(milliseconds: int) -> datetime:
+    """A broker's append time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,166 @@
+"""A reader's own positions: next offsets and stream places, in the batch's transaction (design §3).
+
+Next offsets in the database are the truth; the Kafka group only displays lag. A stream's place moves
+``WHERE last = expected``. Hashes of what was taken are kept one row a stream and batch.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlmodel import Field, SQLModel
+
+from sanyuan.common.database import table_of
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.outbox import Stream
+from sanyuan.common.streams import Position
+
+HASH_BYTES: Final = 32
+
+
+class PositionError(SanyuanError):
+    """A place moved under a transaction, or lies beyond what the broker has."""
+
+
+class NextOffset(SQLModel, table=True):
+    """The first offset of a partition that was not handled yet."""
+
+    __tablename__ = "next_offset"
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    offset: int
+
+
+class StreamPlace(SQLModel, table=True):
+    """The last place taken in a stream."""
+
+    __tablename__ = "stream_place"
+    source: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    sequence: int
+    hash: str
+
+
+class StreamTaken(SQLModel, table=True):
+    """The hashes taken from ``first`` on, 32 bytes each: what tells a fork from a repetition."""
+
+    __tablename__ = "stream_taken"
+    source: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    first: int = Field(primary_key=True)
+    hashes: bytes
+    taken: float
+
+
+OFFSETS: Final = table_of(NextOffset)
+PLACES: Final = table_of(StreamPlace)
+TAKEN: Final = table_of(StreamTaken)
+MODELS: Final = (NextOffset, StreamPlace, StreamTaken)
+
+Partition = tuple[str, int]
+
+
+def load_offsets(connection: Connection) -> dict[Partition, int]:
+    """(topic, partition) → next offset."""
+    return {(row.topic, row.partition): row.offset for row in connection.execute(select(OFFSETS))}
+
+
+_MOVE_OFFSET: Final = (
+    update(OFFSETS)
+    .where(OFFSETS.c.topic == bindparam("of_topic"), OFFSETS.c.partition == bindparam("of_number"))
+    .values(offset=bindparam("next"))
+)
+
+
+def save_offsets(connection: Connection, offsets: Mapping[Partition, int]) -> None:
+    """Set next offsets."""
+    for (topic, partition), offset in offsets.items():
+        changed = connection.execute(
+            _MOVE_OFFSET, {"of_topic": topic, "of_number": partition, "next": offset}
+        )
+        if not changed.rowcount:
+            connection.execute(
+                insert(OFFSETS).values(topic=topic, partition=partition, offset=offset)
+            )
+
+
+def load_places(connection: Connection, streams: Iterable[Stream]) -> dict[Stream, Position]:
+    """The places of those streams that have one."""
+    wanted = list(streams)
+    found: dict[Stream, Position] = {}
+    for start in range(0, len(wanted), 400):
+        rows = connection.execute(
+            select(PLACES).where(
+                tuple_(PLACES.c.source, PLACES.c.topic).in_(wanted[start : start + 400])
+            )
+        )
+        found |= {(row.source, row.topic): Position(row.sequence, row.hash) for row in rows}
+    return found
+
+
+_MOVE_PLACE: Final = (
+    update(PLACES)
+    .where(
+        PLACES.c.source == bindparam("of_source"),
+        PLACES.c.topic == bindparam("of_topic"),
+        PLACES.c.sequence == bindparam("expected"),
+    )
+    .values(sequence=bindparam("last"), hash=bindparam("head"))
+)
+
+
+def move_place(
+    connection: Connection, stream: Stream, expected: Position, hashes: list[str]
+) -> Position:
+    """Take ``hashes`` after ``expected``; raises PositionError when someone else moved the place."""
+    source, topic = stream
+    place = Position(expected.sequence + len(hashes), hashes[-1])
+    if expected.sequence == 0:
+        connection.execute(
+            insert(PLACES).values(
+                source=source, topic=topic, sequence=place.sequence, hash=place.hash
+            )
+        )
+    else:
+        moved = connection.execute(
+            _MOVE_PLACE,
+            {
+                "of_source": source,
+                "of_topic": topic,
+                "expected": expected.sequence,
+                "last": place.sequence,
+                "head": place.hash,
+            },
+        )
+        if moved.rowcount != 1:
+            raise PositionError("another writer moved a stream", where=f"{source} in {topic}")
+    connection.execute(
+        insert(TAKEN).values(
+            source=source,
+            topic=topic,
+            first=expected.sequence + 1,
+            hashes=bytes.fromhex("".join(hashes)),
+            taken=time.time(),
+        )
+    )
+    return place
+
+
+def hash_at(connection: Connection, stream: Stream, sequence: int) -> str | None:
+    """The hash taken at ``sequence``; None when it is older than what is kept."""
+    row = connection.execute(
+        select(TAKEN.c.first, TAKEN.c.hashes)
+        .where(TAKEN.c.source == stream[0], TAKEN.c.topic == stream[1], TAKEN.c.first <= sequence)
+        .order_by(TAKEN.c.first.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    start = (sequence - row.first) * HASH_BYTES
+    return row.hashes[start : start + HASH_BYTES].hex() or None
+
+
+def forget_taken(connection: Connection, before: float) -> int:
+    """Drop hashes taken before a time (seconds since 1970): the topic's retention has passed."""
+    return connection.execute(delete(TAKEN).where(TAKEN.c.taken < before)).rowcount

@@ -1,0 +1,89 @@
+"""Reading partitions that may hold what the client library cannot parse (faststream.md, fact 21).
+
+A header name that is not UTF-8 makes aiokafka raise while it iterates, for ever, and other
+partitions starve. So: own positions; on such an error each partition is read one record at a time,
+and an offset that does not read becomes a record without key, value and headers, which every reader
+rejects as unreadable.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+log = structlog.get_logger()
+
+Records = list["ConsumerRecord[bytes | None, bytes | None]"]
+Positions = Callable[[], Mapping[TopicPartition, int]]
+
+
+async def read_many(
+    consumer: AIOKafkaConsumer, positions: Positions, *, timeout_ms: int, max_records: int
+) -> Records:
+    """The next records of all assigned partitions, in order within each.
+
+    ``positions`` gives the next offset that the caller has not handled yet: where reading starts
+    again after an error. Raises KafkaError only.
+    """
+    try:
+        fetched = await consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+    except KafkaError:
+        raise
+    except Exception as error:  # noqa: BLE001  the parser raises whatever its input makes it raise
+        log.warning("a record does not parse", error=type(error).__name__)
+        return await _read_one_by_one(consumer, positions())
+    return [record for records in fetched.values() for record in records]
+
+
+async def _read_one_by_one(
+    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
+) -> Records:
+    """Step over what does not parse; what parses before it is returned with it."""
+    partitions = sorted(consumer.assignment())
+    for partition in partitions:
+        if partition in positions:
+            consumer.seek(partition, positions[partition])
+    found: Records = []
+    for partition in partitions:
+        found += await _step(consumer, partition)
+    return found
+
+
+async def _step(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Records:
+    """Read one partition up to and over its first offender, if it has one near."""
+    found: Records = []
+    for _ in range(1000):
+        position = await consumer.position(partition)
+        try:
+            fetched = await consumer.getmany(partition, timeout_ms=200, max_records=1)
+        except KafkaError:
+            raise
+        except Exception:  # noqa: BLE001  see read_many
+            consumer.seek(partition, position + 1)
+            found.append(_unreadable(partition, position))
+            return found
+        records = [record for records in fetched.values() for record in records]
+        if not records:
+            return found
+        found += records
+    return found
+
+
+def _unreadable(
+    partition: TopicPartition, offset: int
+) -> "ConsumerRecord[bytes | None, bytes | None]":
+    return ConsumerRecord(
+        topic=partition.topic,
+        partition=partition.partition,
+        offset=offset,
+        timestamp=int(time.time() * 1000),
+        timestamp_type=1,
+        key=None,
+        value=None,
+        checksum=None,
+        serialized_key_size=-1,
+        serialized_value_size=-1,
+        headers=(),
+    )

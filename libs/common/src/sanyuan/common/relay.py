@@ -1,0 +1,218 @@
+"""The relay: committed rows of the outbox to the broker, each stream in order (design §3).
+
+Invariants: a stream is sent from its first unconfirmed row to its head after any failure or restart;
+public facts are acknowledged before the other records of their batch are sent; a row stays until a
+seal covers it; a stream whose rows the log does not take is stopped, never skipped.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from sanyuan.common.database import Database
+from sanyuan.common.failpoints import failpoint
+from sanyuan.common.outbox import Row, Stream, load_from, mark_acknowledged, unconfirmed
+from sanyuan.common.topics import INBOX_PREFIX
+
+MAX_BACKOFF_SECONDS: Final = 60.0
+LOAD_ROWS: Final = 2000
+MARK_SECONDS: Final = 0.25
+
+log = structlog.get_logger()
+MakeProducer = Callable[[], Awaitable[AIOKafkaProducer]]
+Sent = Callable[[Row, int, int], None]
+"""Called with (row, partition, offset) once the broker has acknowledged."""
+
+
+@dataclass(slots=True)
+class _Repair:
+    """A stream that is sent again from ``first``, not before ``due`` (monotonic seconds)."""
+
+    first: int
+    due: float
+    tries: int = 0
+
+
+class Relay:
+    """Start `run` as a task; hand committed rows over with `submit`."""
+
+    def __init__(
+        self, database: Database, make_producer: MakeProducer, on_sent: Sent | None = None
+    ) -> None:
+        self._database = database
+        self._make_producer = make_producer
+        self._producer: AIOKafkaProducer | None = None
+        self._on_sent = on_sent
+        self._pending: list[Row] = []
+        self._submitted: dict[Stream, int] = {}
+        self._repairs: dict[Stream, _Repair] = {}
+        self._marks: dict[tuple[str, str, int], int] = {}
+        self._marked_at = time.monotonic()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._draining = False
+        self.stopped: dict[Stream, str] = {}
+        """Streams that are not sent any more, with the reason."""
+
+    def submit(self, rows: Sequence[Row]) -> None:
+        """Send rows that were just committed."""
+        self._pending += rows
+        self._idle.clear()
+        self._wake.set()
+
+    def repair(self, stream: Stream, first: int, delay: float = 0.0) -> None:
+        """Send a stream again from ``first`` to its head."""
+        known = self._repairs.get(stream)
+        if known is None:
+            self._repairs[stream] = _Repair(first, time.monotonic() + delay)
+        else:
+            known.first = min(known.first, first)
+        self._idle.clear()
+        self._wake.set()
+
+    def stop_stream(self, stream: Stream, reason: str) -> None:
+        """Send nothing more of a stream; its rows stay."""
+        self.stopped[stream] = reason
+        log.error("a stream is stopped", stream=stream, reason=reason)
+
+    def oldest_pending(self) -> float | None:
+        """When the oldest row that is not acknowledged was made (seconds since 1970)."""
+        return min((row.created for row in self._pending), default=None)
+
+    async def drained(self) -> None:
+        """Wait until everything that was submitted is acknowledged and marked."""
+        self._draining = True
+        self._wake.set()
+        await self._idle.wait()
+        self._draining = False
+
+    async def run(self) -> None:
+        """Send for ever; raises what the database raises."""
+        for stream, first in (await self._database.transaction(unconfirmed)).items():
+            self.repair(stream, first)
+        try:
+            while True:
+                await self._wait()
+                rows, self._pending = self._pending, []
+                await self._send_new(rows)
+                await self._send_repairs()
+                await self._mark()
+                if not (self._pending or self._repairs or self._marks):
+                    self._idle.set()
+        finally:
+            if self._producer is not None:
+                await self._producer.stop()
+
+    async def _wait(self) -> None:
+        timeout = None
+        if self._repairs:
+            due = min(repair.due for repair in self._repairs.values())
+            timeout = max(0.0, due - time.monotonic())
+        if self._marks:
+            timeout = min(timeout or MARK_SECONDS, MARK_SECONDS)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _send_new(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._submitted[row.stream] = row.sequence
+        usable = [row for row in rows if row.stream not in self._repairs and self._may(row.stream)]
+        # Two waves: a revocation is on its topic before anyone reads a decision that knows of it.
+        await self._send([row for row in usable if not row.topic.startswith(INBOX_PREFIX)])
+        await self._send([row for row in usable if row.topic.startswith(INBOX_PREFIX)])
+
+    def _may(self, stream: Stream) -> bool:
+        return stream not in self.stopped
+
+    async def _send(self, rows: Sequence[Row]) -> bool:
+        """Send rows in order; a failure puts its stream under repair. True when all arrived."""
+        if not rows:
+            return True
+        producer = self._producer = self._producer or await self._make_producer()
+        sends: list[tuple[Row, Awaitable[object]]] = []
+        failed: dict[Stream, int] = {}
+        for row in rows:
+            if row.stream in failed:
+                continue
+            try:
+                future = await producer.send(
+                    row.topic, row.value, key=row.source.encode(), headers=list(row.headers)
+                )
+            except KafkaError as error:
+                self._fail(row, error, failed)
+            else:
+                sends.append((row, future))
+                failpoint("relay.after-first-send")
+        for row, future in sends:
+            try:
+                sent = await future
+            except KafkaError as error:
+                self._fail(row, error, failed)
+            else:
+                self._confirm(row, sent.partition, sent.offset)  # type: ignore[attr-defined]  # RecordMetadata
+        failpoint("relay.after-send")
+        if failed:
+            await self._discard_producer()
+        return not failed
+
+    def _confirm(self, row: Row, partition: int, offset: int) -> None:
+        self._marks[row.source, row.topic, row.sequence] = offset
+        if self._on_sent is not None:
+            self._on_sent(row, partition, offset)
+
+    def _fail(self, row: Row, error: KafkaError, failed: dict[Stream, int]) -> None:
+        failed.setdefault(row.stream, row.sequence)
+        repair = self._repairs.setdefault(row.stream, _Repair(row.sequence, 0.0))
+        repair.first = min(repair.first, row.sequence)
+        repair.tries += 1
+        repair.due = time.monotonic() + min(0.1 * 2**repair.tries, MAX_BACKOFF_SECONDS)
+        log.warning("sending failed", error=type(error).__name__, topic=row.topic)
+
+    async def _discard_producer(self) -> None:
+        """An idempotent producer can stick after an error (fact 14): make another."""
+        if self._producer is not None:
+            await self._producer.stop()
+            self._producer = None
+
+    async def _send_repairs(self) -> None:
+        now = time.monotonic()
+        due = [s for s, r in self._repairs.items() if r.due <= now]
+        # Events before inboxes, as in `_send_new`.
+        for stream in sorted(due, key=lambda stream: stream[1].startswith(INBOX_PREFIX)):
+            await self._repair(stream)
+
+    async def _repair(self, stream: Stream) -> None:
+        repair = self._repairs[stream]
+        if not self._may(stream):
+            del self._repairs[stream]
+            return
+        first = repair.first
+        while True:
+            load = partial(load_from, stream=stream, first=first, limit=LOAD_ROWS)
+            rows = await self._database.transaction(load)
+            if not await self._send(rows):
+                return
+            if rows:
+                first = rows[-1].sequence + 1
+            if len(rows) < LOAD_ROWS and self._submitted.get(stream, 0) < first:
+                del self._repairs[stream]
+                return
+
+    async def _mark(self) -> None:
+        # A mark that is lost costs a repetition, which every reader skips: so not one commit a send.
+        if self._marks and (self._draining or time.monotonic() - self._marked_at > MARK_SECONDS):
+            marks, self._marks = self._marks, {}
+            await self._database.transaction(lambda c: mark_acknowledged(c, marks))
+            self._marked_at = time.monotonic()
+            failpoint("relay.after-mark")

@@ -1,0 +1,1 @@
+"""The runtime under every domain service: batches of commands to decisions (design §4)."""

@@ -1,0 +1,108 @@
+"""The last step of a batch: outcomes become numbered, sealed, signed records (design §3)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sanyuan.common.deciding import Answer, Outcome
+from sanyuan.common.directory import System
+from sanyuan.common.envelope import format_sequence
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.ids import format_time
+from sanyuan.common.outbox import Draft
+from sanyuan.common.record import Record
+from sanyuan.common.sealing import reference
+from sanyuan.common.systems import SystemFile
+
+
+class UnanswerableError(SanyuanError):
+    """A decision has nowhere to go: a defect of the service, not of its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A command as the runtime knows it: who asks, in which record, decided when."""
+
+    record: Record
+    sender: System
+    at: datetime
+    traceparent: str | None
+
+    def reference(self) -> dict[str, str]:
+        """``data.command`` of its decision."""
+        record = self.record
+        return {
+            "source": record.source,
+            "topic": record.envelope.topic,
+            "sequence": format_sequence(record.envelope.number),
+            "hash": record.hash,
+        }
+
+
+class Answering:
+    """Writes one service's decisions of one batch."""
+
+    def __init__(self, system: SystemFile, events: str, asof: Mapping[str, int]) -> None:
+        self._system = system
+        self._events = events
+        self._asof = dict(asof)
+
+    def drafts(
+        self, first: int, questions: Sequence[Question], outcomes: Sequence[Outcome]
+    ) -> Iterator[Draft]:
+        """All records of the batch, each command's facts before its decision.
+
+        Decisions are numbered from ``first``.
+        """
+        pairs = zip(questions, outcomes, strict=True)
+        for number, (question, outcome) in enumerate(pairs, start=first):
+            for fact in outcome.facts:
+                data = fact.model_dump(mode="json")
+                yield self._draft(question, self._events, fact.TYPE, data, {})
+            yield self._decision(number, question, outcome.answer)
+
+    def _decision(self, number: int, question: Question, answer: Answer) -> Draft:
+        inbox = answer.inbox or question.sender.inbox
+        if inbox is None:
+            raise UnanswerableError("the sender has no inbox", where=question.record.source)
+        sealed = self._seal(answer, inbox)
+        data = {
+            "command": question.reference(),
+            "decision": number,
+            "asof": self._asof,
+            **answer.fields,
+            **{name: reference(ciphertext) for name, ciphertext in sealed.items()},
+        }
+        return self._draft(question, inbox, answer.type.TYPE, data, sealed)
+
+    def _seal(self, answer: Answer, inbox: str) -> dict[str, bytes]:
+        topic = f"{self._system.domain}/{inbox}"
+        return {
+            name: sealing.recipient.sealing.seal(
+                sealing.plaintext, source=self._system.source, topic=topic, name=name
+            )
+            for name, sealing in answer.attachments.items()
+        }
+
+    def _draft(
+        self,
+        question: Question,
+        topic: str,
+        kind: str,
+        data: Mapping[str, Any],
+        sealed: Mapping[str, bytes],
+    ) -> Draft:
+        envelope = question.record.envelope
+        return Draft(
+            key=self._system.signing,
+            domain=self._system.domain,
+            topic=topic,
+            type=kind,
+            data=data,
+            time=format_time(question.at),
+            case=envelope.correlationid,
+            cause=envelope.id,
+            traceparent=question.traceparent,
+            sealed=sealed,
+        )

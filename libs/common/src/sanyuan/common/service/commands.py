@@ -1,0 +1,75 @@
+"""From an authentic record to a command, or to the refusal of one that cannot be understood."""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+
+from sanyuan.common.contracts.message import (
+    Attachment,
+    CommandRef,
+    CommandRefused,
+    Message,
+)
+from sanyuan.common.contracts.registry import MalformedDataError, UnknownTypeError, parse_data
+from sanyuan.common.deciding import Answer, Command
+from sanyuan.common.directory import Directory, System
+from sanyuan.common.envelope import format_sequence
+from sanyuan.common.record import Record
+from sanyuan.common.sealing import SealingError, digest
+from sanyuan.common.systems import SystemFile
+
+
+def parse_command(
+    record: Record,
+    sender: System,
+    at: datetime,
+    directory: Directory,
+    own: SystemFile,
+    refused: type[CommandRefused],
+) -> Command[Message] | Answer:
+    """The command of an authentic record; an Answer when it is refused unread."""
+    if directory.is_revoked(record.source, record.key_id):
+        return _refuse(refused, "key-revoked", "the key of the signature was revoked")
+    envelope = record.envelope
+    try:
+        data = parse_data(envelope.type, record.raw.topic, envelope.data)
+    except UnknownTypeError:
+        return _refuse(refused, "unknown-type", "no such command here; see the contracts")
+    except MalformedDataError as error:
+        return _refuse(refused, "malformed", str(error)[:512])
+    return Command(
+        ref=CommandRef.model_construct(
+            source=record.source,
+            topic=envelope.topic,
+            sequence=format_sequence(envelope.number),
+            hash=record.hash,
+        ),
+        id=envelope.id,
+        at=at,
+        sender=sender,
+        case=envelope.correlationid or "",
+        actor=envelope.actor,
+        data=data,
+        opened=_open_all(record, data, own),
+        entropy=os.urandom(32),
+    )
+
+
+def _refuse(refused: type[CommandRefused], reason: str, detail: str) -> Answer:
+    return Answer(refused, {"reason": reason, "detail": detail})
+
+
+def _open_all(record: Record, data: Message, own: SystemFile) -> Mapping[str, bytes | None]:
+    return {name: _open(record, name, getattr(data, name), own) for name in data.SEALED}
+
+
+def _open(record: Record, name: str, named: Attachment, own: SystemFile) -> bytes | None:
+    sealed = record.sealed.get(name)
+    if sealed is None or digest(sealed) != named.sealed:
+        return None
+    try:
+        return own.sealing.open(
+            sealed, source=record.source, topic=record.envelope.topic, name=name
+        )
+    except SealingError:
+        return None

@@ -1,0 +1,187 @@
+"""The cycle of every domain service: records in, decisions out, one transaction a batch (design §4).
+
+Commit point: once `transaction` in `Cycle.handle` has returned, every record of the batch is decided
+exactly once, whatever dies next: a restart reads on from the committed offsets and sends the
+outbox's unconfirmed rows. Before that line nothing has happened.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from sanyuan.common.contracts.message import CommandRefused, Message
+from sanyuan.common.database import Database, read_counter, write_counter
+from sanyuan.common.deadletters import dead_letters
+from sanyuan.common.deciding import Answer, Command, Handler, Outcome
+from sanyuan.common.directory import Directory
+from sanyuan.common.failpoints import failpoint
+from sanyuan.common.follower import Follower, Participants
+from sanyuan.common.ids import format_time, new_case, time_of
+from sanyuan.common.outbox import Draft, Row
+from sanyuan.common.positions import Partition, load_offsets, save_offsets
+from sanyuan.common.producing import Producer
+from sanyuan.common.record import RawRecord, Record, Rejection
+from sanyuan.common.service.answering import Answering, Question
+from sanyuan.common.service.checking import Checked, check, decode_all
+from sanyuan.common.service.commands import parse_command
+from sanyuan.common.service.measures import Measures
+from sanyuan.common.service.taking import take
+from sanyuan.common.systems import SystemFile
+from sanyuan.common.telemetry import BatchTrace
+from sanyuan.common.topics import TOPICS
+
+DECISIONS: Final = "decisions"
+LAST_AT: Final = "last_at_us"
+DEAD_LETTERS: Final = "dead-letters"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What makes a service this service."""
+
+    name: str
+    commands: str
+    events: str
+    refused: type[CommandRefused]
+    handler: Handler
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction has made."""
+
+    rows: list[Row] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+class Cycle:
+    """Handles batches one after another."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        system: SystemFile,
+        database: Database,
+        producer: Producer,
+        participants: Participants,
+        follower: Follower,
+    ) -> None:
+        self._domain = domain
+        self._system = system
+        self._database = database
+        self._producer = producer
+        self._participants = participants
+        self._follower = follower
+        self._next: dict[Partition, int] | None = None
+        self.measures = Measures(domain.name)
+
+    async def positions(self) -> dict[Partition, int]:
+        """(topic, partition) → the first offset that is not handled."""
+        if self._next is None:
+            self._next = await self._database.transaction(load_offsets)
+        return self._next
+
+    async def handle(self, raws: Sequence[RawRecord]) -> None:
+        """Decide a batch; raises infrastructure errors only, after which nothing has happened."""
+        failpoint("service.after-receive")
+        started = time.perf_counter()
+        positions = await self.positions()
+        new = [raw for raw in raws if raw.offset >= positions.get((raw.topic, raw.partition), 0)]
+        if not new:
+            return
+        self._producer.check_room()
+        readable = decode_all(
+            new, domain=self._system.domain, partitions=lambda topic: TOPICS[topic].partitions
+        )
+        # Began after the records were read: only now may a key be called unknown (design §3).
+        await self._follower.catch_up()
+        directory = self._participants.directory
+        checked = check(readable, directory)
+        failpoint("service.after-check")
+        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in new}
+        trace = BatchTrace.start(f"{self._domain.name} batch", checked.records)
+        try:
+            batch = await self._database.transaction(
+                lambda connection: self._decide(connection, checked, directory, offsets, trace)
+            )
+        except BaseException:
+            self._producer.outbox.forget()
+            raise
+        failpoint("service.after-commit")
+        self._next = positions | offsets
+        self._producer.submit(batch.rows)
+        trace.end(len(new))
+        self.measures.batch(new, batch.outcomes, batch.rejections, time.perf_counter() - started)
+
+    def _decide(
+        self,
+        connection: Connection,
+        checked: Checked,
+        directory: Directory,
+        offsets: dict[Partition, int],
+        trace: BatchTrace,
+    ) -> _Batch:
+        batch = _Batch()
+        taken = take(connection, checked.records)
+        batch.rejections = [*checked.rejections, *taken.rejections]
+        last_at = read_counter(connection, LAST_AT)
+        questions, last_at = self._questions(taken.records, directory, last_at, trace)
+        batch.questions = questions
+        batch.outcomes = self._outcomes(connection, directory, questions)
+        first = read_counter(connection, DECISIONS) + 1
+        answering = Answering(
+            self._system, self._domain.events, {"participants": directory.sequence}
+        )
+        drafts = list(answering.drafts(first, questions, batch.outcomes))
+        drafts += self._letters(batch.rejections)
+        batch.rows = self._producer.outbox.append(connection, drafts)
+        write_counter(connection, DECISIONS, first + len(questions) - 1)
+        write_counter(connection, LAST_AT, last_at)
+        save_offsets(connection, offsets)
+        failpoint("service.before-commit")
+        return batch
+
+    def _questions(
+        self, records: Sequence[Record], directory: Directory, last_at: int, trace: BatchTrace
+    ) -> tuple[list[Question], int]:
+        """Commands with their times: never before the time of the decision before (design §3)."""
+        questions = []
+        for record in records:
+            sender = directory.systems.get(record.source)
+            if sender is None or sender.inbox is None:
+                continue
+            last_at = max(record.raw.timestamp_ms * 1000, last_at)
+            questions.append(Question(record, sender, time_of(last_at // 1000), trace.of(record)))
+        return questions, last_at
+
+    def _outcomes(
+        self, connection: Connection, directory: Directory, questions: Sequence[Question]
+    ) -> list[Outcome]:
+        parsed = [
+            parse_command(q.record, q.sender, q.at, directory, self._system, self._domain.refused)
+            for q in questions
+        ]
+        commands: list[Command[Message]] = [item for item in parsed if isinstance(item, Command)]
+        decided = iter(self._domain.handler(connection, directory, commands))
+        return [Outcome(item) if isinstance(item, Answer) else next(decided) for item in parsed]
+
+    def _letters(self, rejections: Sequence[Rejection]) -> list[Draft]:
+        now = format_time(datetime.now(UTC))
+        return [
+            Draft(
+                key=self._system.signing,
+                domain=self._system.domain,
+                topic=DEAD_LETTERS,
+                type=letter.TYPE,
+                data=letter.model_dump(mode="json", exclude_none=True),
+                time=now,
+                case=new_case(),
+            )
+            for letter in dead_letters(self._domain.name, rejections)
+        ]

@@ -1,0 +1,66 @@
+"""The second step of a batch: which authentic records take their place (design §3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from sanyuan.common.contracts.dead_letters import Reason
+from sanyuan.common.outbox import Stream
+from sanyuan.common.positions import hash_at, load_places, move_place
+from sanyuan.common.record import Record, Rejection
+from sanyuan.common.streams import START, Position, Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a batch takes, in order, and what it refuses to take."""
+
+    records: Sequence[Record]
+    rejections: Sequence[Rejection]
+
+
+_REASONS: Final[dict[Verdict, tuple[Reason, str]]] = {
+    Verdict.FORKED: ("forked", "another value was taken at this place before"),
+    Verdict.CHAIN: ("chain", "it does not continue the record before it"),
+}
+
+
+def take(connection: Connection, records: Sequence[Record]) -> Taken:
+    """Move every stream as far as ``records`` reach, in the batch's transaction."""
+    places = load_places(connection, {record.stream for record in records})
+    starts = {stream: places.get(stream, START) for stream in {r.stream for r in records}}
+    now = dict(starts)
+    hashes: dict[Stream, list[str]] = {}
+    taken: list[Record] = []
+    rejections: list[Rejection] = []
+    for record in records:
+        verdict = _judge(connection, record, now[record.stream], starts, hashes)
+        if verdict is Verdict.TAKE:
+            now[record.stream] = Position(record.envelope.number, record.hash)
+            hashes.setdefault(record.stream, []).append(record.hash)
+            taken.append(record)
+        elif verdict in _REASONS:
+            rejections.append(Rejection(record.raw, *_REASONS[verdict]))
+    for stream, new in hashes.items():
+        move_place(connection, stream, starts[stream], new)
+    return Taken(taken, rejections)
+
+
+def _judge(
+    connection: Connection,
+    record: Record,
+    place: Position,
+    starts: dict[Stream, Position],
+    hashes: dict[Stream, list[str]],
+) -> Verdict:
+    envelope = record.envelope
+    number, known = envelope.number, None
+    if number < place.sequence:
+        start = starts[record.stream].sequence
+        if number > start:
+            known = hashes[record.stream][number - start - 1]
+        else:
+            known = hash_at(connection, record.stream, number)
+    return judge(place, number, envelope.previous, record.hash, known)
