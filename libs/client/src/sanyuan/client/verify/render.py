@@ -1,0 +1,77 @@
+"""A report for people: two verdicts, every finding, and what nobody could check."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sanyuan.client.verify.findings import Completeness, Finding, Grade, Integrity, Report
+
+STYLES: Final = {
+    Grade.FORGED: "bold red",
+    Grade.UNREADABLE: "yellow",
+    Grade.INCOMPLETE: "yellow",
+    Grade.NOTICE: "cyan",
+}
+INTEGRITY: Final = {
+    Integrity.SOUND: ("bold green", "sound: every entry is what was signed, where it was put"),
+    Integrity.FORGED: ("bold red", "FORGED: see the findings"),
+    Integrity.UNKNOWN: ("bold yellow", "could not be checked"),
+}
+COMPLETENESS: Final = {
+    Completeness.COMPLETE: ("bold green", "complete: every stream is contiguous and sealed"),
+    Completeness.INCOMPLETE: ("bold yellow", "INCOMPLETE: the log says what is missing"),
+    Completeness.UNKNOWN: ("bold yellow", "could not be checked"),
+}
+
+
+def render(report: Report) -> RenderableType:
+    """Return what Rich prints."""
+    parts: list[RenderableType] = [_summary(report)]
+    if report.findings:
+        parts.append(_findings(report.findings))
+    if report.suppressed:
+        parts.append(Text(f"and {report.suppressed} more of the same kinds", style="dim"))
+    parts.append(Text("Not checked, because nobody could:", style="dim"))
+    parts += [Text(f"  · {each}", style="dim") for each in report.unchecked]
+    return Group(*parts)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print to `console`."""
+    console.print(render(report))
+
+
+def _summary(report: Report) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("log", report.origin or report.source)
+    if report.size is not None:
+        table.add_row("size", f"{report.size:,} entries, root {report.root}")
+        new = report.size - report.checked_from
+        table.add_row(
+            "checked", f"{new:,} entries, {report.streams:,} streams in {report.seconds:.1f} s"
+        )
+    style, text = INTEGRITY[report.integrity]
+    table.add_row("integrity", Text(text, style=style))
+    style, text = COMPLETENESS[report.completeness]
+    table.add_row("completeness", Text(text, style=style))
+    return table
+
+
+def _findings(findings: tuple[Finding, ...]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 1, 0, 0))
+    for finding in findings:
+        table.add_row(Text(finding.grade.value, style=STYLES[finding.grade]), _describe(finding))
+    return table
+
+
+def _describe(finding: Finding) -> Text:
+    text = Text(finding.what)
+    for name, value in finding.as_json().items():
+        if name not in ("grade", "what"):
+            text.append(f"\n  {name} ", style="dim")
+            text.append(str(value))
+    return text

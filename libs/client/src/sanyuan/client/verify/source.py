@@ -1,0 +1,140 @@
+"""Where a log is read from: a tlog-tiles folder or an HTTP base URL, in the same paths."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import httpx
+
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.tlog.merkle import HASH_BYTES
+from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
+
+CHECKPOINT = "checkpoint"
+NO_MARK = b""
+MAX_RESOURCE_BYTES = 32 * 1024 * 1024
+"""A bundle of 256 entries of 65,535 bytes is half of it."""
+
+
+class SourceError(SanyuanError):
+    """The log, or a part of it that is needed, could not be read."""
+
+
+class LogSource(Protocol):
+    """Reads a log; every method may be called from any thread."""
+
+    name: str
+
+    def read(self, path: str) -> bytes | None:
+        """Return a resource, None when it does not exist; raises SourceError."""
+
+    def fingerprint(self, tiles: Iterable[Tile]) -> bytes | None:
+        """Say cheaply whether files that an earlier run verified are still the same files.
+
+        None when one is missing, NO_MARK when the source has no such means.
+        """
+
+
+def open_source(log: str) -> FolderSource | HttpSource:
+    """Return the source for a folder's path or an `http(s)://` URL; raises SourceError."""
+    if log.startswith(("http://", "https://")):
+        return HttpSource(log)
+    folder = Path(log)
+    if not folder.is_dir():
+        raise SourceError("there is no such folder", where=log, do="name the folder of a log")
+    return FolderSource(folder)
+
+
+def read_tile(source: LogSource, tile: Tile) -> bytes:
+    """Return the bytes of a tile; for a partial one, the beginning of the full one will do.
+
+    Raises SourceError when there is neither (tlog-tiles, "Partial Tiles"), TileError when the full
+    bundle is malformed.
+    """
+    if (raw := source.read(tile.path)) is not None:
+        return raw
+    if not tile.full and (raw := source.read(tile.whole.path)) is not None:
+        if tile.level == ENTRIES:
+            return encode_bundle(decode_bundle(raw, WIDTH)[: tile.width])
+        return raw[: tile.width * HASH_BYTES]
+    raise SourceError("the log has no such file", where=tile.path)
+
+
+class FolderSource:
+    """A log as files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = str(folder)
+        self._folder = folder
+
+    def read(self, path: str) -> bytes | None:
+        """See LogSource."""
+        try:
+            return (self._folder / path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SourceError(error.strerror or str(error), where=path) from error
+
+    def fingerprint(self, tiles: Iterable[Tile]) -> bytes | None:
+        """See LogSource. Covers inode, size and times: a copy, too, is another file."""
+        digest = hashlib.sha256()
+        for tile in tiles:
+            try:
+                stat = os.stat(self._folder / tile.path)  # noqa: PTH116 -- 24,000 files: no Path
+            except OSError:
+                return None
+            facts = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+            digest.update(repr(facts).encode())
+        return digest.digest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class HttpSource:
+    """A log over HTTP, by C2SP tlog-tiles."""
+
+    def __init__(self, url: str, client: httpx.Client | None = None) -> None:
+        self.name = url
+        self._base = url.rstrip("/")
+        self._client = client or httpx.Client(timeout=30.0, follow_redirects=False)
+
+    def read(self, path: str) -> bytes | None:
+        """See LogSource."""
+        try:
+            answer = self._client.get(f"{self._base}/{path}")
+        except httpx.HTTPError as error:
+            raise SourceError(
+                f"the log does not answer: {type(error).__name__}", where=f"{self._base}/{path}"
+            ) from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.status_code != httpx.codes.OK:
+            raise SourceError(f"the log answers {answer.status_code}", where=f"{self._base}/{path}")
+        if len(answer.content) > MAX_RESOURCE_BYTES:
+            raise SourceError("the answer is longer than any tile", where=f"{self._base}/{path}")
+        return answer.content
+
+    def fingerprint(self, tiles: Iterable[Tile]) -> bytes | None:  # noqa: ARG002 -- see below
+        """See LogSource: what was verified stays verified, whatever is served afterwards."""
+        return NO_MARK
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()

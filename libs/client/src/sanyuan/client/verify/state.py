@@ -1,0 +1,94 @@
+"""What a verifier remembers of a log between two runs: one small file in the user's state folder.
+
+It vouches for the past, so it is written only after a run that found nothing forged, atomically,
+and never beside the log. A file that cannot be read is as good as none: the run starts from zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.notes import VerifierKey, decode_base64, encode_base64
+from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.tiles import decode_hashes
+from sanyuan.common.tlog.tree import Tree
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """A verified head with the tree's right edge and the history (`History.dump`) up to it."""
+
+    head: Checkpoint
+    edge: tuple[bytes, ...]
+    """The hashes of each level's partial tile, joined."""
+    history: dict[str, Any]
+    fingerprint: bytes | None
+    """Of the files below the head; see `LogSource.fingerprint`."""
+
+    def tree(self) -> Tree:
+        """Return the tree at the head."""
+        return Tree(self.head.size, [decode_hashes(row, len(row) // 32) for row in self.edge])
+
+    @classmethod
+    def of(
+        cls, head: Checkpoint, tree: Tree, history: dict[str, Any], fingerprint: bytes | None
+    ) -> Self:
+        """Take down the state of a finished run."""
+        return cls(head, tuple(b"".join(row) for row in tree.edge), history, fingerprint)
+
+
+def state_folder() -> Path:
+    """Return where states lie by the XDG base directory specification."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return root / "sanyuan" / "verify"
+
+
+def state_file(folder: Path, origin: str, agency_key: VerifierKey, log_key: VerifierKey) -> Path:
+    """Return the file of one log as seen under one pair of keys."""
+    identity = f"{origin}\n{agency_key}\n{log_key}\n".encode()
+    return folder / hashlib.sha256(identity).hexdigest()[:32]
+
+
+def load_state(path: Path) -> State | None:
+    """Read a state; None when there is none or it is unreadable."""
+    try:
+        saved = orjson.loads(zlib.decompress(path.read_bytes()))
+        if saved["version"] != VERSION:
+            return None
+        mark = saved["fingerprint"]
+        state = State(
+            Checkpoint.parse(saved["checkpoint"].encode()),
+            tuple(decode_base64(row) for row in saved["edge"]),
+            saved["history"],
+            None if mark is None else bytes.fromhex(mark),
+        )
+        return state if state.tree().root() == state.head.root else None
+    except (OSError, zlib.error, ValueError, LookupError, TypeError, SanyuanError):
+        return None
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write a state atomically; readable by its owner only."""
+    saved = {
+        "version": VERSION,
+        "checkpoint": bytes(state.head).decode(),
+        "edge": [encode_base64(row) for row in state.edge],
+        "history": state.history,
+        "fingerprint": None if state.fingerprint is None else state.fingerprint.hex(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.write_bytes(zlib.compress(orjson.dumps(saved)))
+    draft.chmod(0o600)
+    draft.replace(path)
