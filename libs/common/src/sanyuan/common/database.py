@@ -7,10 +7,11 @@ once `transaction` returns (SQLite: WAL with ``synchronous=FULL``).
 
 import asyncio
 import fcntl
+import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, Final, Self, TypeVar, cast
+from typing import IO, Final, Self, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
 from sqlalchemy.engine import make_url
@@ -151,7 +152,7 @@ def _lock(path: Path) -> IO[str]:
     return file
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")

@@ -138,7 +138,9 @@ def evolve(directory: Directory, envelope: Envelope, message: ParticipantsMessag
     return replace(changed, sequence=envelope.number)
 
 
-def _apply(directory: Directory, envelope: Envelope, message: ParticipantsMessage) -> Directory:
+def _apply(  # noqa: PLR0911  one row per message
+    directory: Directory, envelope: Envelope, message: ParticipantsMessage
+) -> Directory:
     match message:
         case DomainFounded():
             return _found(directory, envelope, message)

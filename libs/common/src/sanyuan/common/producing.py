@@ -1,13 +1,14 @@
 """A producer: outbox, relay and receipts of one database (design §3 "Producers").
 
-Used by services and SDK alike. At start it reads the seals to their end and refuses to run when the
+Used by services and SDK alike; a process may hold several systems, which connect through their
+access nodes. At start it reads the seals to their end and refuses to run when the
 log has more of a stream than its own outbox; then it sends what is unconfirmed, trims what seals
 cover, and sends again what the log has passed over.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, func, select
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.kafka import raw_record, start_consumer, start_producer
+from sanyuan.common.kafka import raw_record, start_consumer
 from sanyuan.common.outbox import (
     LIMIT_BYTES,
     ROWS,
@@ -60,18 +61,17 @@ class Producer:
     def __init__(
         self,
         database: Database,
-        system: SystemFile,
-        sources: Callable[[], Iterable[str]],
+        systems: Sequence[SystemFile],
         directory: Callable[[], Directory],
         *,
         on_sent: Sent | None = None,
         limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         self.outbox = Outbox()
-        self.relay = Relay(database, lambda: start_producer(system), on_sent)
+        self._systems = {system.source: system for system in systems}
+        self.relay = Relay(database, self._systems.__getitem__, on_sent)
         self._database = database
-        self._system = system
-        self._sources = sources
+        self._system = systems[0]
         self._directory = directory
         self._limit = limit_bytes
         self._consumer: AIOKafkaConsumer | None = None
@@ -146,7 +146,7 @@ class Producer:
         )
         if not records:
             return
-        directory, own = self._directory(), frozenset(self._sources())
+        directory, own = self._directory(), frozenset(self._systems)
         receipts = [read_receipt(raw_record(record), directory) for record in records]
         following = records[-1].offset + 1
         await self._database.transaction(

@@ -18,7 +18,9 @@ from aiokafka.errors import KafkaError
 
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
+from sanyuan.common.kafka import start_producer
 from sanyuan.common.outbox import Row, Stream, load_from, mark_acknowledged, unconfirmed
+from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import INBOX_PREFIX
 
 MAX_BACKOFF_SECONDS: Final = 60.0
@@ -26,7 +28,8 @@ LOAD_ROWS: Final = 2000
 MARK_SECONDS: Final = 0.25
 
 log = structlog.get_logger()
-MakeProducer = Callable[[], Awaitable[AIOKafkaProducer]]
+Route = Callable[[str], SystemFile]
+"""Source → the system file by which it connects: one connection an access node."""
 Sent = Callable[[Row, int, int], None]
 """Called with (row, partition, offset) once the broker has acknowledged."""
 
@@ -43,12 +46,10 @@ class _Repair:
 class Relay:
     """Start `run` as a task; hand committed rows over with `submit`."""
 
-    def __init__(
-        self, database: Database, make_producer: MakeProducer, on_sent: Sent | None = None
-    ) -> None:
+    def __init__(self, database: Database, route: Route, on_sent: Sent | None = None) -> None:
         self._database = database
-        self._make_producer = make_producer
-        self._producer: AIOKafkaProducer | None = None
+        self._route = route
+        self._producers: dict[str, AIOKafkaProducer] = {}
         self._on_sent = on_sent
         self._pending: list[Row] = []
         self._submitted: dict[Stream, int] = {}
@@ -107,8 +108,8 @@ class Relay:
                 if not (self._pending or self._repairs or self._marks):
                     self._idle.set()
         finally:
-            if self._producer is not None:
-                await self._producer.stop()
+            for user in list(self._producers):
+                await self._discard_producer(user)
 
     async def _wait(self) -> None:
         timeout = None
@@ -139,12 +140,12 @@ class Relay:
         """Send rows in order; a failure puts its stream under repair. True when all arrived."""
         if not rows:
             return True
-        producer = self._producer = self._producer or await self._make_producer()
         sends: list[tuple[Row, Awaitable[object]]] = []
         failed: dict[Stream, int] = {}
         for row in rows:
             if row.stream in failed:
                 continue
+            producer = await self._producer_of(row.source)
             try:
                 future = await producer.send(
                     row.topic, row.value, key=row.source.encode(), headers=list(row.headers)
@@ -162,9 +163,16 @@ class Relay:
             else:
                 self._confirm(row, sent.partition, sent.offset)  # type: ignore[attr-defined]  # RecordMetadata
         failpoint("relay.after-send")
-        if failed:
-            await self._discard_producer()
+        for user in {self._route(source).username for source, _ in failed}:
+            await self._discard_producer(user)
         return not failed
+
+    async def _producer_of(self, source: str) -> AIOKafkaProducer:
+        system = self._route(source)
+        producer = self._producers.get(system.username)
+        if producer is None:
+            producer = self._producers[system.username] = await start_producer(system)
+        return producer
 
     def _confirm(self, row: Row, partition: int, offset: int) -> None:
         self._marks[row.source, row.topic, row.sequence] = offset
@@ -179,11 +187,11 @@ class Relay:
         repair.due = time.monotonic() + min(0.1 * 2**repair.tries, MAX_BACKOFF_SECONDS)
         log.warning("sending failed", error=type(error).__name__, topic=row.topic)
 
-    async def _discard_producer(self) -> None:
+    async def _discard_producer(self, user: str) -> None:
         """An idempotent producer can stick after an error (fact 14): make another."""
-        if self._producer is not None:
-            await self._producer.stop()
-            self._producer = None
+        producer = self._producers.pop(user, None)
+        if producer is not None:
+            await producer.stop()
 
     async def _send_repairs(self) -> None:
         now = time.monotonic()

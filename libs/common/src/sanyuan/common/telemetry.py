@@ -10,7 +10,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -92,7 +92,7 @@ def start_span(
     *,
     links: Sequence[Link] = (),
     start_ns: int | None = None,
-    **attributes: AttributeValue,
+    attributes: Mapping[str, AttributeValue] | None = None,
 ) -> Span:
     """A span below ``parent`` (a traceparent), or the root of a new trace."""
     context = parse_traceparent(parent)
@@ -126,7 +126,7 @@ class BatchTrace:
                 record.traceparent,
                 SpanKind.CONSUMER,
                 links=[link],
-                **record_attributes(record),
+                attributes=record_attributes(record),
             )
             for record in sampled
         }
@@ -201,8 +201,8 @@ def _span(span: ReadableSpan) -> dict[str, object]:
         "endTimeUnixNano": str(span.end_time or time.time_ns()),
         "attributes": [_attribute(k, v) for k, v in (span.attributes or {}).items()],
         "links": [
-            {"traceId": f"{l.context.trace_id:032x}", "spanId": f"{l.context.span_id:016x}"}
-            for l in span.links
+            {"traceId": f"{to.trace_id:032x}", "spanId": f"{to.span_id:016x}"}
+            for to in (link.context for link in span.links)
         ],
     }
 

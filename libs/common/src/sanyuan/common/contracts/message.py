@@ -24,8 +24,10 @@ class Part(BaseModel):
 
 
 class Message(Part):
-    """The ``data`` of a record. ``TYPE`` is the record's type, ``TOPICS`` where it is sent
-    (``inbox`` for whatever inbox it concerns), ``SEALED`` the names of its attachments.
+    """The ``data`` of a record.
+
+    ``TYPE`` is the record's type, ``TOPICS`` where it is sent (``inbox`` for whatever inbox it
+    concerns), ``SEALED`` the names of its attachments.
     """
 
     TYPE: ClassVar[str]

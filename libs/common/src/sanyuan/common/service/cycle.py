@@ -80,6 +80,8 @@ class Cycle:
         self._follower = follower
         self._next: dict[Partition, int] | None = None
         self.measures = Measures(domain.name)
+        self.trouble: str | None = None
+        """Why the current batch waits."""
 
     async def positions(self) -> dict[Partition, int]:
         """(topic, partition) → the first offset that is not handled."""

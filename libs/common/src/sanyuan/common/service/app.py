@@ -1,0 +1,152 @@
+"""A domain service as a process: FastStream's ASGI lifecycle around the cycle (design §4).
+
+HTTP answers from the first moment; the work starts as soon as the service is connected, registered,
+the writer of its database and not behind its own log. ``/ready`` says what it waits for.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from prometheus_client import make_asgi_app
+from sqlmodel import SQLModel
+
+from sanyuan.common import logs, outbox, positions, telemetry
+from sanyuan.common.database import Database
+from sanyuan.common.follower import Follower, Participants
+from sanyuan.common.producing import Producer
+from sanyuan.common.service.cycle import Cycle, Domain
+from sanyuan.common.service.subscriber import make_broker
+from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
+from sanyuan.common.systems import SystemFile
+
+WATCH_SECONDS: Final = 0.5
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What distinguishes one service's process from another's."""
+
+    name: str
+    system_file: Path
+    database: Path
+    make_domain: Callable[[SystemFile], Domain]
+    models: Sequence[type[SQLModel]]
+    traces: Path | None = None
+    otlp_endpoint: str | None = None
+
+
+@dataclass(slots=True)
+class _State:
+    """What ``/ready`` and ``/health`` tell."""
+
+    waiting: str | None = "starting"
+    cycle: Cycle | None = None
+    producer: Producer | None = None
+    stops: list[Callable[[], object]] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Tell once what is waited for."""
+        if text != self.waiting:
+            self.waiting = text
+            log.info("waiting", what=text)
+
+    def trouble(self) -> str | None:
+        """Why the service does not work now; None when it does."""
+        if self.waiting:
+            return self.waiting
+        if self.cycle is not None and self.cycle.trouble:
+            return self.cycle.trouble
+        if self.producer is not None and self.producer.relay.stopped:
+            (source, topic), reason = next(iter(self.producer.relay.stopped.items()))
+            return f"stream {source} in {topic} is stopped: {reason}"
+        return None
+
+
+def build(plan: Plan) -> AsgiFastStream:
+    """The ASGI application: ``/health``, ``/ready``, ``/metrics``; work in its lifespan."""
+    state = _State()
+
+    @get
+    async def health(_scope: object) -> AsgiResponse:
+        return AsgiResponse(b"ok\n", 200)
+
+    @get
+    async def ready(_scope: object) -> AsgiResponse:
+        trouble = state.trouble()
+        return AsgiResponse((trouble or "ready").encode() + b"\n", 503 if trouble else 200)
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        logs.set_up(plan.name)
+        telemetry.set_up(plan.name, folder=plan.traces, endpoint=plan.otlp_endpoint)
+        work = asyncio.create_task(_work(plan, state), name=plan.name)
+        work.add_done_callback(_end_process)
+        try:
+            yield
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+            telemetry.flush()
+
+    return AsgiFastStream(
+        lifespan=lifespan,
+        asgi_routes=[("/health", health), ("/ready", ready), ("/metrics", make_asgi_app())],
+        logger=None,
+    )
+
+
+def _end_process(work: "asyncio.Task[None]") -> None:
+    """The work only ends by an error that a restart may mend: leave it to the supervisor."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        log.error("the service ends", error=f"{type(error).__name__}: {error}")
+        raise SystemExit(1)
+
+
+async def _work(plan: Plan, state: _State) -> None:
+    system = await wait_connected(plan.system_file, state.say)
+    async with contextlib.AsyncExitStack() as stack:
+        database = await wait_for_lock(
+            lambda: Database.open(f"sqlite:///{plan.database}", _models(plan)), state.say
+        )
+        stack.callback(database.close)
+        participants = Participants(system)
+        follower = await Follower.start(system, {"participants": participants.apply})
+        stack.push_async_callback(follower.stop)
+        await wait_registered(system, follower, participants, state.say)
+        producer = state.producer = Producer(database, [system], lambda: participants.directory)
+        state.say("reading the seals of the log")
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        domain = plan.make_domain(system)
+        cycle = state.cycle = Cycle(domain, system, database, producer, participants, follower)
+        broker = make_broker(system, domain.commands, cycle)
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        state.waiting = None
+        log.info("ready", source=system.source)
+        await _watch(cycle, producer)
+
+
+def _models(plan: Plan) -> list[type[SQLModel]]:
+    return [*outbox.MODELS, *positions.MODELS, *plan.models]
+
+
+async def _watch(cycle: Cycle, producer: Producer) -> None:
+    """Publish the outbox's age and size; raises what ended a background task."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if (failure := producer.failure()) is not None:
+            raise failure
+        oldest = producer.relay.oldest_pending()
+        age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+        cycle.measures.outbox(age, producer.outbox_bytes)

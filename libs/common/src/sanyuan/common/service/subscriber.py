@@ -1,0 +1,144 @@
+"""FastStream's part: one batch subscriber on the commands of a service (design §4).
+
+The subscriber is assigned its partitions by hand, because the database has one writer; positions
+come from the database, the group only displays lag. Only infrastructure errors leave the handler,
+after a back-off: ``NACK_ON_ERROR`` then reads the batch again (faststream.md).
+"""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka import TopicPartition as AssignedPartition
+from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
+from faststream.message import StreamMessage
+from faststream.security import BaseSecurity, SASLScram512
+
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.kafka import MAX_REQUEST_BYTES, raw_records
+from sanyuan.common.reading import read_many
+from sanyuan.common.record import RawRecord
+from sanyuan.common.service.cycle import Cycle
+from sanyuan.common.systems import SystemFile
+from sanyuan.common.topics import TOPICS
+
+MAX_BATCH: Final = 500
+POLL_MS: Final = 20
+BACKOFF_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+log = structlog.get_logger()
+KafkaRecords = tuple["ConsumerRecord[bytes | None, bytes | None]", ...]
+
+
+class StoredOffsetError(SanyuanError):
+    """The database is ahead of the broker: one of them is not what it was."""
+
+
+class BatchReader:
+    """Reads from the positions of the database, and past what does not parse (fact 21)."""
+
+    def __init__(self, cycle: Cycle) -> None:
+        self._cycle = cycle
+        self._placed = False
+
+    async def __call__(self, consumer: AIOKafkaConsumer) -> KafkaRecords:
+        """The next batch; () when nothing came within the poll. Raises StoredOffsetError."""
+        stored = await self._cycle.positions()
+        positions = {TopicPartition(topic, number): at for (topic, number), at in stored.items()}
+        if not self._placed:
+            await _place(consumer, positions)
+            self._placed = True
+        records = await read_many(
+            consumer, lambda: positions, timeout_ms=POLL_MS, max_records=MAX_BATCH
+        )
+        if not records:
+            self._cycle.measures.idle()
+        return tuple(records)
+
+
+async def _place(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> None:
+    """Stand where the database says, whatever the group says."""
+    assigned = consumer.assignment()
+    ends = await consumer.end_offsets(list(assigned))
+    for partition in assigned:
+        offset = positions.get(partition, 0)
+        if offset > ends[partition]:
+            raise StoredOffsetError(
+                f"the database has handled offset {offset - 1}, the broker ends at"
+                f" {ends[partition]}",
+                where=f"{partition.topic}, partition {partition.partition}",
+                do="restore the broker's newer data, or found the domain anew",
+            )
+        consumer.seek(partition, offset)
+
+
+def make_broker(system: SystemFile, topic: str, cycle: Cycle) -> KafkaBroker:
+    """A broker with the one subscriber, not started; raises SystemFileError."""
+    broker = KafkaBroker(
+        system.bootstrap_servers,
+        security=_security(system),
+        client_id=system.name,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=None,
+    )
+    subscriber = broker.subscriber(
+        partitions=[AssignedPartition(topic, n) for n in range(TOPICS[topic].partitions)],
+        batch=True,
+        group_id=f"{system.group}commands",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_REQUEST_BYTES,
+        batch_timeout_ms=POLL_MS,
+        max_records=MAX_BATCH,
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+    )
+    subscriber.get_msg = BatchReader(cycle)  # type: ignore[method-assign]  # as fact 21 says
+
+    async def parse(message: KafkaRecords) -> StreamMessage[KafkaRecords]:
+        # FastStream's own parser decodes headers, and loses a batch over one of them (fact 1).
+        consumer = subscriber.consumer or FAKE_CONSUMER
+        return KafkaAckableMessage(raw_message=message, body=b"", consumer=consumer)
+
+    subscriber(BatchHandler(cycle).handle, parser=parse, decoder=_decode)
+    return broker
+
+
+class BatchHandler:
+    """Handles batches; backs off before an infrastructure error leaves, or it spins (fact 0)."""
+
+    def __init__(self, cycle: Cycle) -> None:
+        self._cycle = cycle
+        self._failures = 0
+
+    async def handle(self, raws: Sequence[RawRecord]) -> None:
+        """One batch; raises what `Cycle.handle` raises, later."""
+        try:
+            await self._cycle.handle(raws)
+        except Exception as error:
+            self._cycle.trouble = f"{type(error).__name__}: {error}"
+            log.warning("the batch waits", error=self._cycle.trouble)
+            await asyncio.sleep(BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)])
+            self._failures += 1
+            raise
+        self._failures = 0
+        self._cycle.trouble = None
+
+
+def _security(system: SystemFile) -> BaseSecurity | None:
+    protocol = system.security_protocol or "PLAINTEXT"
+    context = (
+        ssl.create_default_context(cafile=system.ca_file) if protocol.endswith("SSL") else None
+    )
+    if system.sasl_mechanism:
+        return SASLScram512(system.username, system.password, ssl_context=context)
+    return BaseSecurity(ssl_context=context) if context else None
+
+
+async def _decode(message: StreamMessage[KafkaRecords]) -> Sequence[RawRecord]:
+    return raw_records(message.raw_message)
