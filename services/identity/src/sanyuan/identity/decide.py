@@ -217,6 +217,8 @@ def _admit(request: Verify) -> Claim | Refused:
         return Refused(Reason.NO_PURPOSE, "data.purpose says for what the answer is needed")
     if grounds.purpose not in grounds.permitted:
         return Refused(Reason.NOT_PERMITTED, "the agency has not permitted this purpose")
+    if not grounds.is_audience_registered:
+        return Refused(Reason.NOT_PERMITTED, "the service in data.audience is not registered yet")
     if isinstance(request.claim, Malformed):
         return Refused(Reason.MALFORMED, request.claim.why)
     return request.claim

@@ -26,6 +26,7 @@ class Grounds:
     audience: Audience
     case: str
     permitted: frozenset[str]
+    is_audience_registered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,124 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, create_engine, inspect, text
+from sqlmodel import SQLModel
+
+from sanyuan.common.database import table_of
+from sanyuan.identity.domain.locks import Counting, Locked, LockRules
+from sanyuan.identity.domain.state import Changes, Issued, State, Wanted, evolve
+from sanyuan.identity.store import MODELS, commit, forget_expired, load
+
+RULES = LockRules(window=1000, duration=500)
+SUBJECTS = [sha256(bytes([n])).digest() for n in range(4)]
+PARTICIPANTS = ["91110000600037341L", "11100000000013338W"]
+JTIS = [f"{n:032x}" for n in range(4)]
+EVERYTHING = Wanted(
+    subjects=frozenset(SUBJECTS), participants=frozenset(PARTICIPANTS), jtis=frozenset(JTIS)
+)
+INSTANTS = st.integers(0, 2**52)
+WATCHES = st.builds(Counting, st.integers(1, 9), INSTANTS) | st.builds(Locked, INSTANTS)
+
+
+@contextmanager
+def memory() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in MODELS])
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    with memory() as opened:
+        yield opened
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Changes:
+    keys = st.tuples(st.sampled_from(PARTICIPANTS), st.sampled_from(SUBJECTS))
+    issued = st.builds(Issued, st.sampled_from(PARTICIPANTS), INSTANTS)
+    return Changes(
+        secrets=draw(
+            st.dictionaries(
+                st.sampled_from(SUBJECTS), st.none() | st.binary(min_size=32, max_size=32)
+            )
+        ),
+        watches=draw(st.dictionaries(keys, WATCHES)),
+        buckets=draw(st.dictionaries(st.sampled_from(PARTICIPANTS), INSTANTS)),
+        issued=draw(st.dictionaries(st.sampled_from(JTIS), issued)),
+    )
+
+
+def possible(state: State, change: Changes) -> Changes:
+    """An assertion is issued once; all that can happen to it later is that it is revoked."""
+    issued = {jti: None if jti in state.issued else new for jti, new in change.issued.items()}
+    return replace(change, issued=issued)
+
+
+@given(st.lists(changes(), max_size=5))
+def test_what_is_loaded_is_what_was_decided(history: list[Changes]) -> None:
+    with memory() as connection:
+        expected = State()
+        for change in history:
+            made = possible(expected, change)
+            commit(connection, load(connection, EVERYTHING), made, RULES)
+            expected = evolve(expected, made)
+            assert load(connection, EVERYTHING) == expected
+
+
+def test_only_what_was_asked_for_is_loaded(connection: Connection) -> None:
+    change = Changes(
+        secrets={SUBJECTS[0]: b"a" * 32, SUBJECTS[1]: b"b" * 32},
+        buckets={PARTICIPANTS[0]: 1, PARTICIPANTS[1]: 2},
+        issued={JTIS[0]: Issued(PARTICIPANTS[0], 9)},
+    )
+    commit(connection, State(), change, RULES)
+    some = Wanted(subjects=frozenset({SUBJECTS[1]}), participants=frozenset({PARTICIPANTS[0]}))
+    assert load(connection, some) == State(
+        secrets={SUBJECTS[1]: b"b" * 32}, buckets={PARTICIPANTS[0]: 1}
+    )
+
+
+def test_more_keys_than_one_statement_takes_are_loaded_in_turns(connection: Connection) -> None:
+    subjects = [sha256(str(n).encode()).digest() for n in range(1200)]
+    commit(connection, State(), Changes(secrets=dict.fromkeys(subjects, b"s" * 32)), RULES)
+    assert len(load(connection, Wanted(subjects=frozenset(subjects))).secrets) == 1200
+
+
+def test_what_has_run_out_is_forgotten(connection: Connection) -> None:
+    change = Changes(
+        watches={
+            (PARTICIPANTS[0], SUBJECTS[0]): Counting(1, since=0),
+            (PARTICIPANTS[0], SUBJECTS[1]): Locked(until=1001),
+        },
+        issued={JTIS[0]: Issued(PARTICIPANTS[0], 1000), JTIS[1]: Issued(PARTICIPANTS[0], 1001)},
+    )
+    commit(connection, State(), change, RULES)
+    forget_expired(connection, at=1000)
+    left = load(connection, EVERYTHING)
+    assert left.watches == {(PARTICIPANTS[0], SUBJECTS[1]): Locked(until=1001)}
+    assert set(left.issued) == {JTIS[1]}
+
+
+def test_no_table_has_a_column_for_personal_data(connection: Connection) -> None:
+    columns = {
+        column["name"]
+        for model in MODELS
+        for column in inspect(connection).get_columns(table_of(model).name)
+    }
+    assert not columns & {"name", "number", "mobile", "code", "person"}
+
+
+def test_expiry_is_found_by_an_index(connection: Connection) -> None:
+    for table in ("subject_watch", "issued_assertion"):
+        plan = connection.execute(
+            text(f"EXPLAIN QUERY PLAN DELETE FROM {table} WHERE expires_at <= 1")  # noqa: S608  names of ours
+        )
+        assert f"ix_{table}_expires_at" in str(plan.all())
