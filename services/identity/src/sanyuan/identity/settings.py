@@ -28,6 +28,7 @@ class Settings:
     var: Path
     http_host: str = "127.0.0.1"
     http_port: int = 8201
+    otlp_endpoint: str | None = None
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -55,13 +56,18 @@ class Settings:
         """The synthetic legal-entity register."""
         return self.var / "registers" / "legal-entity.db"
 
+    @property
+    def traces(self) -> Path:
+        """Where spans are written."""
+        return self.var / "traces"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read ``SANYUAN_VAR`` and ``SANYUAN_IDENTITY_*``; raises SettingError.
+        """Read ``SANYUAN_VAR``, ``SANYUAN_OTLP_ENDPOINT`` and ``SANYUAN_IDENTITY_*``.
 
         ``…_LOCK_FAILURES``, ``…_LOCK_WINDOW`` and ``…_LOCK_DURATION`` (seconds), ``…_RATE`` (a
         second), ``…_BURST``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, and ``…_TERMS`` as JSON: purpose →
-        ``{"lifetime": seconds, "uses": n}``.
+        ``{"lifetime": seconds, "uses": n}``. Raises SettingError.
         """
         reader = _Reader(environment)
         locks, rate = LockRules(), Rate()
@@ -69,6 +75,7 @@ class Settings:
             var=Path(environment.get("SANYUAN_VAR", "var")),
             http_host=environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1"),
             http_port=reader.number("HTTP_PORT", 8201),
+            otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
             rules=Rules(
                 locks=LockRules(
                     max_failures=reader.number("LOCK_FAILURES", locks.max_failures),
