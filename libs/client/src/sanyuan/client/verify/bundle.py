@@ -86,7 +86,12 @@ def check_bundle(task: Task, keys: Keys) -> Facts:
         for at in range(task.width)
         if expected[at] != hashes[at]
     ]
-    return Facts(task.first, hashes, [_check(entry, keys) for entry in entries], mismatches)
+    return Facts(task.first, hashes, check_entries(entries, keys), mismatches)
+
+
+def check_entries(entries: list[bytes], keys: Keys) -> list[Fact | str]:
+    """Parse entries and check the signatures whose keys are known."""
+    return [_check(entry, keys) for entry in entries]
 
 
 def _check(entry: bytes, keys: Keys) -> Fact | str:

@@ -62,10 +62,10 @@ def state_file(folder: Path, origin: str, agency_key: VerifierKey, log_key: Veri
 
 def load_state(path: Path) -> State | None:
     """Read a state; None when there is none or it is unreadable."""
+    saved = read_saved(path, VERSION)
+    if saved is None:
+        return None
     try:
-        saved = orjson.loads(zlib.decompress(path.read_bytes()))
-        if saved["version"] != VERSION:
-            return None
         mark = saved["fingerprint"]
         state = State(
             Checkpoint.parse(saved["checkpoint"].encode()),
@@ -74,21 +74,35 @@ def load_state(path: Path) -> State | None:
             None if mark is None else bytes.fromhex(mark),
         )
         return state if state.tree().root() == state.head.root else None
-    except (OSError, zlib.error, ValueError, LookupError, TypeError, SanyuanError):
+    except (ValueError, LookupError, TypeError, SanyuanError):
         return None
 
 
 def save_state(path: Path, state: State) -> None:
     """Write a state atomically; readable by its owner only."""
     saved = {
-        "version": VERSION,
         "checkpoint": bytes(state.head).decode(),
         "edge": [encode_base64(row) for row in state.edge],
         "history": state.history,
         "fingerprint": None if state.fingerprint is None else state.fingerprint.hex(),
     }
+    write_saved(path, VERSION, saved)
+
+
+def read_saved(path: Path, version: int) -> dict[str, Any] | None:
+    """Return what `write_saved` wrote; None when there is nothing readable of that version."""
+    try:
+        saved = orjson.loads(zlib.decompress(path.read_bytes()))
+    except (OSError, zlib.error, ValueError):
+        return None
+    known = isinstance(saved, dict) and saved.get("version") == version
+    return saved if known else None
+
+
+def write_saved(path: Path, version: int, saved: dict[str, Any]) -> None:
+    """Write compressed JSON atomically; readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    draft.write_bytes(zlib.compress(orjson.dumps(saved)))
-    draft.chmod(0o600)
+    draft.touch(mode=0o600)
+    draft.write_bytes(zlib.compress(orjson.dumps({"version": version, **saved})))
     draft.replace(path)

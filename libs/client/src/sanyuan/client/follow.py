@@ -1,0 +1,135 @@
+"""`sanyuan follow`: every record of the log once, in order, verified, as soon as it is covered.
+
+A record is handed out only when a signed checkpoint covers it, its entry provably belongs to that
+checkpoint's tree, the tree extends all that was seen before, and the history up to it is in order
+(`verify.history`). The file of a follower holds what it has handed out: it goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sanyuan.client.verify.authentic import AuthenticTiles, ForgedLogError
+from sanyuan.client.verify.bundle import Facts, check_entries
+from sanyuan.client.verify.findings import Finding, Grade
+from sanyuan.client.verify.history import History
+from sanyuan.client.verify.source import CHECKPOINT, LogSource
+from sanyuan.client.verify.state import read_saved, write_saved
+from sanyuan.common.directory import Directory
+from sanyuan.common.leaf import Leaf, parse_leaf
+from sanyuan.common.notes import Note, NoteError, VerifierKey
+from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.tiles import WIDTH
+
+VERSION: Final = 1
+SAVE_EVERY: Final = 64
+"""Bundles between two saves while catching up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A verified record with its place in the log."""
+
+    index: int
+    leaf: Leaf
+
+
+@dataclass
+class Follower:
+    """Follows one log. One at a time may use a `file`."""
+
+    source: LogSource
+    agency_key: VerifierKey
+    log_key: VerifierKey
+    file: Path | None = None
+    """Where to remember what was handed out; None: start at 0 every time."""
+    poll_s: float = 0.5
+    _known: Checkpoint | None = None
+    _history: History = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._history = self._begin("")
+        saved = read_saved(self.file, VERSION) if self.file else None
+        if saved is not None:
+            self._known = Checkpoint.parse(saved["checkpoint"].encode())
+            self._history = self._begin(self._known.origin)
+            self._history.load(saved["history"])
+
+    @property
+    def index(self) -> int:
+        """The index of the next record."""
+        return self._history.size
+
+    async def records(self) -> AsyncIterator[Logged]:
+        """Yield records for ever; what was handed out is saved when the next one is asked for.
+
+        After a crash the records since the last save come again. Raises ForgedLogError, and
+        SourceError when the log cannot be read: call again to go on.
+        """
+        while True:
+            tiles = await asyncio.to_thread(self._grown)
+            if tiles is None:
+                await asyncio.sleep(self.poll_s)
+                continue
+            for count, bundle in enumerate(self._bundles(tiles)):
+                for logged in await asyncio.to_thread(self._take, tiles, bundle):
+                    yield logged
+                if count % SAVE_EVERY == SAVE_EVERY - 1:
+                    await asyncio.to_thread(self._save)
+            await asyncio.to_thread(self._save)
+
+    def _grown(self) -> AuthenticTiles | None:
+        """Return the tiles of a new checkpoint that extends the known one, None without any."""
+        head = self._head()
+        if head is None or head.size == self.index:
+            return None
+        tiles = AuthenticTiles(self.source, head)
+        if self._known and not tiles.extends(self._known):
+            raise ForgedLogError(
+                f"the log of {head.size} entries does not extend that of {self._known.size}",
+                where=self.source.name,
+            )
+        if self._known is None:
+            self._history.origin = head.origin
+        self._known = head
+        return tiles
+
+    def _head(self) -> Checkpoint | None:
+        raw = self.source.read(CHECKPOINT)
+        if raw is None:
+            return None
+        try:
+            note = Note.parse(raw)
+            note.verify([self.log_key])
+            return Checkpoint.parse(note.text)
+        except NoteError as error:
+            raise ForgedLogError(str(error), where=f"{self.source.name}/{CHECKPOINT}") from error
+
+    def _bundles(self, tiles: AuthenticTiles) -> Iterator[int]:
+        return iter(range(self.index // WIDTH, -(-tiles.head.size // WIDTH)))
+
+    def _take(self, tiles: AuthenticTiles, bundle: int) -> list[Logged]:
+        entries = tiles.entries(bundle)
+        first = self.index
+        fresh = entries[first - bundle * WIDTH :]
+        keys = self._history.keys
+        self._history.judge(Facts(first, [], check_entries(fresh, keys), []), keys)
+        return [Logged(first + at, parse_leaf(entry)) for at, entry in enumerate(fresh)]
+
+    def _begin(self, origin: str) -> History:
+        return History(Directory(self.agency_key), self.log_key, origin, _refuse)
+
+    def _save(self) -> None:
+        if self.file is not None and self._known is not None:
+            saved = {"checkpoint": bytes(self._known).decode(), "history": self._history.dump()}
+            write_saved(self.file, VERSION, saved)
+
+
+def _refuse(finding: Finding) -> None:
+    if finding.grade is Grade.FORGED:
+        where = " ".join(f"{name}={value}" for name, value in finding.as_json().items())
+        raise ForgedLogError(finding.what, where=where)

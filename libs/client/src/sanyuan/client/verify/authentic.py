@@ -1,0 +1,80 @@
+"""Tiles checked from the top down: any one of them, against a signed tree head, without the rest.
+
+A right edge that makes the signed root vouches for its hashes; every hash in it vouches for a full
+tile one level below, and so on down to the leaves. Memory is a few tiles, whatever the log's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sanyuan.client.verify.source import LogSource, read_tile
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.merkle import leaf_hash, perfect_root, tree_head
+from sanyuan.common.tlog.tiles import (
+    ENTRIES,
+    HEIGHT,
+    WIDTH,
+    Tile,
+    decode_bundle,
+    decode_hashes,
+    nodes_of,
+)
+from sanyuan.common.tlog.tree import Tree
+
+
+class ForgedLogError(SanyuanError):
+    """What the log shows contradicts a signature or a hash."""
+
+
+class AuthenticTiles:
+    """Reads tiles and entries that provably belong to `head`."""
+
+    def __init__(self, source: LogSource, head: Checkpoint) -> None:
+        """Read the right edge; raises ForgedLogError, TileError or SourceError as all methods."""
+        self._source = source
+        self.head = head
+        tree = Tree.resume(head.size, self._read)
+        if tree.root() != head.root:
+            raise ForgedLogError(
+                f"the partial tiles do not make the signed root of size {head.size}",
+                where=source.name,
+            )
+        self._edge = tree.edge
+        self._full = lru_cache(maxsize=32)(self._check)
+
+    def extends(self, known: Checkpoint) -> bool:
+        """Say whether the tree at `head` begins with the tree at `known`."""
+        if known.size > self.head.size:
+            return False
+        return tree_head(known.size, nodes_of(self.head.size, self.hashes)) == known.root
+
+    def hashes(self, tile: Tile) -> Sequence[bytes]:
+        """Return the hashes of a hash tile of this head."""
+        return self._full(tile) if tile.full else self._edge[tile.level]
+
+    def entries(self, index: int) -> list[bytes]:
+        """Return the entries of bundle `index` of this head."""
+        width = min(WIDTH, self.head.size - index * WIDTH)
+        entries = decode_bundle(read_tile(self._source, Tile(ENTRIES, index, width)), width)
+        for at, expected in enumerate(self.hashes(Tile(0, index, width))):
+            if (found := leaf_hash(entries[at])) != expected:
+                raise ForgedLogError(
+                    f"entry {index * WIDTH + at} hashes to {found.hex()}, not {expected.hex()}",
+                    where=self._source.name,
+                )
+        return entries
+
+    def _check(self, tile: Tile) -> list[bytes]:
+        row = self._read(tile)
+        above = tile.index // WIDTH
+        count = self.head.size >> HEIGHT * (tile.level + 1)
+        parent = self.hashes(Tile(tile.level + 1, above, min(WIDTH, count - above * WIDTH)))
+        if perfect_root(row) != parent[tile.index % WIDTH]:
+            raise ForgedLogError("the tile does not belong to the signed tree", where=tile.path)
+        return row
+
+    def _read(self, tile: Tile) -> list[bytes]:
+        return decode_hashes(read_tile(self._source, tile), tile.width)
