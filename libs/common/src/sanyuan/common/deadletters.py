@@ -1,4 +1,4 @@
-"""Dead letters: what was not taken, counted and fixed by a digest, never its content (design §3)."""
+"""Dead letters: what was not taken, counted and fixed by a digest, never content (design §3)."""
 
 import hashlib
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """The directory: `participants` folded, the one place that says who may sign what (design §2).
 
-Pure. Invariants: the first record is ``domain.founded.v1`` under the pinned agency key; only records
-of the agency's source have an effect; a record that says something impossible keeps its place in the
+Pure. Invariants: the first record is ``domain.founded.v1`` under the pinned agency key; only the
+records of the agency have an effect; a record that says something impossible keeps its place in the
 stream and changes nothing, for every reader alike.
 """
 

@@ -67,7 +67,7 @@ def decode(value: bytes) -> Envelope:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "value"
-        # The location of an error inside `data` could hold a sender's own text: name the field only.
+        # A location inside `data` could hold a sender's own text: name the field only.
         raise EnvelopeError(first["msg"], where=where.split(".", 1)[0]) from None
     if envelope.correlationid is None and not envelope.topic.endswith("/participants"):
         raise EnvelopeError("Field required", where="correlationid")
@@ -75,7 +75,7 @@ def decode(value: bytes) -> Envelope:
 
 
 def encode(fields: dict[str, Any]) -> bytes:
-    """The compact UTF-8 JSON of an envelope's fields, absent ones left out; raises EnvelopeError."""
+    """The compact JSON of an envelope's fields, absent ones left out; raises EnvelopeError."""
     value = orjson.dumps({name: field for name, field in fields.items() if field is not None})
     if len(value) > MAX_VALUE_BYTES:
         raise EnvelopeError(

@@ -1,4 +1,4 @@
-"""Connections to the broker, with the settings that streams need (faststream.md, facts 9, 17–20)."""
+"""Connections to the broker, with the settings that streams need."""
 
 import asyncio
 import ssl

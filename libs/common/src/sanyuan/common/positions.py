@@ -1,6 +1,6 @@
-"""A reader's own positions: next offsets and stream places, in the batch's transaction (design §3).
+"""A reader's own positions: next offsets and stream places in each transaction (design §3).
 
-Next offsets in the database are the truth; the Kafka group only displays lag. A stream's place moves
+Next offsets in the database are the truth; the Kafka group only displays lag. A place moves
 ``WHERE last = expected``. Hashes of what was taken are kept one row a stream and batch.
 """
 
@@ -113,7 +113,7 @@ _MOVE_PLACE: Final = (
 def move_place(
     connection: Connection, stream: Stream, expected: Position, hashes: list[str]
 ) -> Position:
-    """Take ``hashes`` after ``expected``; raises PositionError when someone else moved the place."""
+    """Take ``hashes`` after ``expected``; raises PositionError when another moved the place."""
     source, topic = stream
     place = Position(expected.sequence + len(hashes), hashes[-1])
     if expected.sequence == 0:

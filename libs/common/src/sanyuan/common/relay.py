@@ -1,6 +1,6 @@
 """The relay: committed rows of the outbox to the broker, each stream in order (design §3).
 
-Invariants: a stream is sent from its first unconfirmed row to its head after any failure or restart;
+Invariants: a stream is sent from its first unconfirmed row to its head after a failure or restart;
 public facts are acknowledged before the other records of their batch are sent; a row stays until a
 seal covers it; a stream whose rows the log does not take is stopped, never skipped.
 """
@@ -218,7 +218,7 @@ class Relay:
                 return
 
     async def _mark(self) -> None:
-        # A mark that is lost costs a repetition, which every reader skips: so not one commit a send.
+        # A lost mark costs a repetition, which readers skip: so not one commit a send.
         if self._marks and (self._draining or time.monotonic() - self._marked_at > MARK_SECONDS):
             marks, self._marks = self._marks, {}
             await self._database.transaction(lambda c: mark_acknowledged(c, marks))

@@ -1,6 +1,6 @@
 """Traces from the first hop to the last: W3C trace context in headers, spans in files or over OTLP.
 
-A record carries its trace in the ``traceparent`` header only (design §3). Spans are made for sampled
+A record carries its trace in the ``traceparent`` header (design §3). Spans are made for sampled
 traces alone: always for a narrated case, else one in a hundred; an unsampled record costs nothing
 but the copying of its header. Files are OTLP JSON lines (OpenTelemetry "file exporter").
 """
@@ -37,7 +37,7 @@ _KINDS: Final = {
 
 
 def set_up(service: str, *, folder: Path | None, endpoint: str | None = None) -> None:
-    """Send this process's spans to ``folder``/<service>.jsonl and, if given, to an OTLP endpoint."""
+    """Send the spans of this process to ``folder``/<service>.jsonl and an OTLP endpoint, if any."""
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,9 @@ Reason = Literal[
 
 
 class DeadLetter(Message):
-    """``count`` records of one partition and reason, of offsets ``first_offset`` … ``last_offset``.
+    """``count`` records of one partition and reason, ``first_offset`` … ``last_offset``.
 
-    ``digest`` is the SHA-256 over the SHA-256 of each raw value (empty for a null), in offset order.
+    ``digest`` is the SHA-256 over each raw value's SHA-256 (empty for a null), in offset order.
     """
 
     TYPE = "service.records-rejected.v1"

@@ -68,7 +68,7 @@ class Equivocation(Message):
 class Digest(Message):
     """Records that are not authentic: never copied, but counted and fixed by their digest.
 
-    ``digest`` is the SHA-256 over the SHA-256 of each raw value (empty for a null), in offset order.
+    ``digest`` is the SHA-256 over each raw value's SHA-256 (empty for a null), in offset order.
     """
 
     TYPE = "log.digest.v1"

@@ -1,6 +1,6 @@
-"""The cycle of every domain service: records in, decisions out, one transaction a batch (design §4).
+"""The cycle of every domain service: records in, decisions out, a transaction a batch (design §4).
 
-Commit point: once `transaction` in `Cycle.handle` has returned, every record of the batch is decided
+Commit point: once `transaction` in `Cycle.handle` has returned, every record of a batch is decided
 exactly once, whatever dies next: a restart reads on from the committed offsets and sends the
 outbox's unconfirmed rows. Before that line nothing has happened.
 """
