@@ -85,11 +85,9 @@ class Producer:
         """Compare with the seals, then send; raises RestoredBackupError."""
         self._consumer = consumer = await start_consumer(self._system)
         consumer.assign([_SEALS])
-        offsets = await self._database.transaction(load_offsets)
-        await self._seek(consumer, offsets.get((SEALS, 0), 0))
-        end = (await consumer.end_offsets([_SEALS]))[_SEALS]
-        while self._next < end:
-            await self._read_seals(consumer)
+        # Before the domain is provisioned there is no such topic, and nothing to compare with.
+        if SEALS in await consumer.topics():
+            await self._read_to_end(consumer)
         await self._measure()
         self._tasks = [
             asyncio.create_task(self.relay.run(), name="relay"),
@@ -128,6 +126,13 @@ class Producer:
             if task.done() and not task.cancelled():
                 return task.exception()
         return None
+
+    async def _read_to_end(self, consumer: AIOKafkaConsumer) -> None:
+        offsets = await self._database.transaction(load_offsets)
+        await self._seek(consumer, offsets.get((SEALS, 0), 0))
+        end = (await consumer.end_offsets([_SEALS]))[_SEALS]
+        while self._next < end:
+            await self._read_seals(consumer)
 
     async def _seek(self, consumer: AIOKafkaConsumer, wanted: int) -> None:
         start = (await consumer.beginning_offsets([_SEALS]))[_SEALS]

@@ -50,7 +50,7 @@ class Relay:
         self._database = database
         self._route = route
         self._producers: dict[str, AIOKafkaProducer] = {}
-        self._on_sent = on_sent
+        self.on_sent = on_sent
         self._pending: list[Row] = []
         self._submitted: dict[Stream, int] = {}
         self._repairs: dict[Stream, _Repair] = {}
@@ -176,8 +176,8 @@ class Relay:
 
     def _confirm(self, row: Row, partition: int, offset: int) -> None:
         self._marks[row.source, row.topic, row.sequence] = offset
-        if self._on_sent is not None:
-            self._on_sent(row, partition, offset)
+        if self.on_sent is not None:
+            self.on_sent(row, partition, offset)
 
     def _fail(self, row: Row, error: KafkaError, failed: dict[Stream, int]) -> None:
         failed.setdefault(row.stream, row.sequence)

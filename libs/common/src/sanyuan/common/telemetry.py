@@ -61,6 +61,11 @@ def new_traceparent(*, sampled: bool) -> str:
     return f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-{flags}"
 
 
+def sample(wanted: bool | None) -> bool:  # noqa: FBT001  three answers: yes, no, as the rate says
+    """Whether a new trace is sampled."""
+    return random.random() < SAMPLE_RATE if wanted is None else wanted  # noqa: S311  no secret
+
+
 def parse_traceparent(text: str | None) -> SpanContext | None:
     """The context of a header; None for a bad one, which is ignored."""
     match = _TRACEPARENT.fullmatch(text or "")
@@ -101,6 +106,18 @@ def start_span(
     return tracer.start_span(
         name, above, kind, attributes=attributes, links=links, start_time=start_ns
     )
+
+
+def record_hop(
+    name: str,
+    traceparent: str | None,
+    kind: SpanKind,
+    started_ns: int,
+    attributes: Mapping[str, AttributeValue],
+) -> None:
+    """One finished span below ``traceparent``, from ``started_ns`` until now, if sampled."""
+    if is_sampled(traceparent):
+        start_span(name, traceparent, kind, start_ns=started_ns, attributes=attributes).end()
 
 
 class BatchTrace:
