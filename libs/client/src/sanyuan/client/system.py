@@ -6,7 +6,6 @@ async with connect("var/systems/spare-1.json") as me:
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -274,15 +273,13 @@ async def connect(
 
     Raises SystemFileError, DatabaseError, RestoredBackupError; waits, saying so, for the rest.
     """
-    system = SystemFile.load(Path(system_file))
-    async with Connector.open(
-        [system], (state or state_folder(system)) / "client.db", say=say
-    ) as it:
-        yield ConnectedSystem(it, system)
+    path = Path(system_file)
+    system = SystemFile.load(path)
+    database = (state or state_folder(path)) / "client.db"
+    async with Connector.open([system], database, say=say) as connector:
+        yield ConnectedSystem(connector, system)
 
 
-def state_folder(system: SystemFile) -> Path:
-    """Where a system's outbox lies by default: the user's state folder (XDG), one for each key."""
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    key = system.signing.key_id.hex()
-    return Path(home) / "sanyuan" / "systems" / f"{system.domain}-{system.name}-{key}"
+def state_folder(system_file: Path) -> Path:
+    """Where a system's outbox lies by default: ``state/<name>`` beside the folder of its file."""
+    return system_file.parent.parent / "state" / system_file.stem

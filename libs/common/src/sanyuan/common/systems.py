@@ -139,7 +139,12 @@ class JoinRequest(BaseModel):
 
     @classmethod
     def of(
-        cls, system: SystemFile, *, node: str | None = None, operated_by: str | None = None
+        cls,
+        system: SystemFile,
+        *,
+        node: str | None = None,
+        operated_by: str | None = None,
+        log_key: str | None = None,
     ) -> Self:
         """The request of a system that has just made its keys."""
         return cls(
@@ -149,4 +154,5 @@ class JoinRequest(BaseModel):
             sealing_key=system.sealing.public.to_base64(),
             node=node,
             operated_by=operated_by,
+            log_key=log_key,
         )
