@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sanyuan.client.follow import Follower, Logged
-from sanyuan.client.verify.authentic import AuthenticTiles, ForgedLogError
-from sanyuan.client.verify.source import FolderSource
+from sanyuan.client.verify.source import FolderSource, read_tile
+from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
+from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import tiles_between
 
 if TYPE_CHECKING:
@@ -120,9 +122,13 @@ def test_any_changed_hash_tile_is_refused_when_it_is_needed(log: LogMaker) -> No
         good = file.read_bytes()
         file.write_bytes(good[:-3] + bytes([good[-3] ^ 1]) + good[-2:])
         with pytest.raises(ForgedLogError):
-            read_all(log, AuthenticTiles(FolderSource(log.folder), head))
+            read_all(log, authentic(log, head))
         file.write_bytes(good)
-    assert read_all(log, AuthenticTiles(FolderSource(log.folder), head)) == log.entries
+    assert read_all(log, authentic(log, head)) == log.entries
+
+
+def authentic(log: LogMaker, head: Checkpoint) -> AuthenticTiles:
+    return AuthenticTiles(partial(read_tile, FolderSource(log.folder)), head, "log")
 
 
 def read_all(log: LogMaker, tiles: AuthenticTiles) -> list[bytes]:

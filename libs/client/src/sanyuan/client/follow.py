@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sanyuan.client.verify.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.client.verify.bundle import Facts, check_entries
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
-from sanyuan.client.verify.source import CHECKPOINT, LogSource
+from sanyuan.client.verify.source import CHECKPOINT, LogSource, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
 from sanyuan.common.directory import Directory
 from sanyuan.common.leaf import Leaf, parse_leaf
 from sanyuan.common.notes import Note, NoteError, VerifierKey
+from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import WIDTH
 
@@ -87,7 +88,7 @@ class Follower:
         head = self._head()
         if head is None or head.size == self.index:
             return None
-        tiles = AuthenticTiles(self.source, head)
+        tiles = AuthenticTiles(partial(read_tile, self.source), head, self.source.name)
         if self._known and not tiles.extends(self._known):
             raise ForgedLogError(
                 f"the log of {head.size} entries does not extend that of {self._known.size}",

@@ -24,8 +24,9 @@ from sanyuan.common.contracts.log import (
 from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.directory import Directory, DirectoryError, evolve
 from sanyuan.common.envelope import ZERO_HASH, Envelope
-from sanyuan.common.leaf import LeafError, parse_leaf
+from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
 from sanyuan.common.notes import NoteError, VerifierKey
+from sanyuan.common.sources import key_name
 
 START: Final = (0, ZERO_HASH)
 
@@ -81,11 +82,10 @@ class History:
             self._tell_all(self.seals.interrupted(index))
             self.seals.move((fact.source, fact.topic), fact.sequence)
         if fact.entry is not None and (own or fact.topic.endswith("/participants")):
-            envelope = parse_leaf(fact.entry).envelope
             if own:
-                self._take_own(index, envelope)
+                self._take_own(index, parse_leaf(fact.entry).envelope)
             else:
-                self._take_participant(index, fact.entry, envelope)
+                self._take_participant(index, fact.entry)
 
     def _check_signature(self, index: int, fact: Fact, key: VerifierKey) -> bool:
         if fact.entry is None:  # checked under a key that the source replaced by one of the same id
@@ -109,10 +109,10 @@ class History:
             self._object(index, fact, what, expected=head, found=fact.previous)
         self.heads[stream] = (fact.sequence, fact.hash)
 
-    def _take_participant(self, index: int, entry: bytes, envelope: Envelope) -> None:
+    def _take_participant(self, index: int, entry: bytes) -> None:
         self.participants.append(entry.decode())
         before = self.directory
-        self.directory = fold(before, envelope)
+        self.directory = fold(before, parse_leaf(entry))
         founding = self.directory.founding
         if index == 0 and founding is None:
             self.tell(Finding(Grade.FORGED, "leaf 0 does not found the domain", index=0))
@@ -157,7 +157,7 @@ class History:
         match message:
             case Gap():
                 last, _ = self.heads.get((message.source, message.topic), START)
-                if not last + 1 == message.expected < message.seen:
+                if not last + 1 == message.expected <= message.seen:
                     self._misstated(index, message, f"a gap after {last} is stated")
                 self.gaps[message.source, message.topic, message.expected] = index
             case GapClosed():
@@ -268,11 +268,16 @@ class History:
         self.gaps = {(source, topic, place): index for source, topic, place, index in saved["gaps"]}
         self.participants = saved["participants"]
         for entry in self.participants:
-            self.directory = fold(self.directory, parse_leaf(entry.encode()).envelope)
+            self.directory = fold(self.directory, parse_leaf(entry.encode()))
 
 
-def fold(directory: Directory, envelope: Envelope) -> Directory:
+def fold(directory: Directory, leaf: Leaf) -> Directory:
     """Apply a record of `participants`; what is impossible has no effect (see `directory`)."""
+    envelope = leaf.envelope
+    if key_name(envelope.source) != directory.pinned.name:
+        return directory  # only the agency writes participants
+    if directory.is_revoked(envelope.source, leaf.key_id):
+        return directory.passed(envelope.number)
     try:
         message = parse_data(envelope.type, "participants", envelope.data)
         return evolve(directory, envelope, message)  # type: ignore[arg-type]  # by its topic

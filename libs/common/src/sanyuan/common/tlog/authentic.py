@@ -6,10 +6,9 @@ tile one level below, and so on down to the leaves. Memory is a few tiles, whate
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from sanyuan.client.verify.source import LogSource, read_tile
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import leaf_hash, perfect_root, tree_head
@@ -30,19 +29,23 @@ class ForgedLogError(SanyuanError):
 
 
 class AuthenticTiles:
-    """Reads tiles and entries that provably belong to `head`."""
+    """Reads tiles and entries that provably belong to `head`.
 
-    def __init__(self, source: LogSource, head: Checkpoint) -> None:
-        """Read the right edge; raises ForgedLogError, TileError or SourceError as all methods."""
-        self._source = source
+    `read` returns the bytes of a tile, never more than its width; what it raises passes through all
+    methods, which raise ForgedLogError and TileError themselves. `name` is the log's, for errors.
+    """
+
+    def __init__(self, read: Callable[[Tile], bytes], head: Checkpoint, name: str) -> None:
+        self._raw = read
+        self._name = name
         self.head = head
         tree = Tree.resume(head.size, self._read)
         if tree.root() != head.root:
             raise ForgedLogError(
                 f"the partial tiles do not make the signed root of size {head.size}",
-                where=source.name,
+                where=name,
             )
-        self._edge = tree.edge
+        self.edge = tree.edge
         self._full = lru_cache(maxsize=32)(self._check)
 
     def extends(self, known: Checkpoint) -> bool:
@@ -53,17 +56,17 @@ class AuthenticTiles:
 
     def hashes(self, tile: Tile) -> Sequence[bytes]:
         """Return the hashes of a hash tile of this head."""
-        return self._full(tile) if tile.full else self._edge[tile.level]
+        return self._full(tile) if tile.full else self.edge[tile.level]
 
     def entries(self, index: int) -> list[bytes]:
         """Return the entries of bundle `index` of this head."""
         width = min(WIDTH, self.head.size - index * WIDTH)
-        entries = decode_bundle(read_tile(self._source, Tile(ENTRIES, index, width)), width)
+        entries = decode_bundle(self._raw(Tile(ENTRIES, index, width)), width)
         for at, expected in enumerate(self.hashes(Tile(0, index, width))):
             if (found := leaf_hash(entries[at])) != expected:
                 raise ForgedLogError(
                     f"entry {index * WIDTH + at} hashes to {found.hex()}, not {expected.hex()}",
-                    where=self._source.name,
+                    where=self._name,
                 )
         return entries
 
@@ -77,4 +80,4 @@ class AuthenticTiles:
         return row
 
     def _read(self, tile: Tile) -> list[bytes]:
-        return decode_hashes(read_tile(self._source, tile), tile.width)
+        return decode_hashes(self._raw(tile), tile.width)
