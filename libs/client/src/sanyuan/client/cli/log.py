@@ -1,0 +1,112 @@
+"""``verify`` and ``follow``: the log, checked by whoever wants to (design §8, §10)."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sanyuan.client.cli.console import DEFAULT_VAR, ERR, OUT, Var, guard, run
+from sanyuan.client.follow import Follower
+from sanyuan.client.verify import Report, verify_log
+from sanyuan.client.verify.render import print_report
+from sanyuan.client.verify.source import open_source
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.notes import VerifierKey
+from sanyuan.common.systems import SystemFile
+
+Log = Annotated[str, typer.Argument(help="A tlog-tiles folder or its URL.")]
+AgencyKey = Annotated[
+    str | None, typer.Option(help="Verifier key; this installation's by default.")
+]
+LogKey = Annotated[str | None, typer.Option(help="Verifier key; by default the one in VAR.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_LOG: Final = "var/audit/log"
+
+
+class KeysError(SanyuanError):
+    """The keys to verify with are not known."""
+
+
+def verify(
+    log: Log = DEFAULT_LOG,
+    agency_key: AgencyKey = None,
+    log_key: LogKey = None,
+    as_json: AsJson = False,  # noqa: FBT002  a flag of the command line
+    var: Var = DEFAULT_VAR,
+) -> None:
+    """Check every byte of a log; exit 0 sound, 10 incomplete, 20 forged, 30 could not check."""
+    keys = guard(lambda: find_keys(var, agency_key, log_key))
+    report = check_with_progress(log, *keys)
+    if as_json:
+        OUT.print_json(json.dumps(report.as_json()))
+    else:
+        print_report(report, OUT)
+    raise typer.Exit(report.exit_code)
+
+
+def check_with_progress(log: str, agency_key: VerifierKey, log_key: VerifierKey) -> Report:
+    """Verify with a progress bar on standard error."""
+    columns = (
+        TextColumn("verifying"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} entries"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=ERR, transient=True) as bar:
+        task = bar.add_task("verify", total=1)
+        return verify_log(
+            log,
+            agency_key,
+            log_key,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def follow(
+    log: Log = DEFAULT_LOG,
+    agency_key: AgencyKey = None,
+    log_key: LogKey = None,
+    as_json: AsJson = False,  # noqa: FBT002  as above
+    state: Annotated[
+        Path | None, typer.Option(help="File that remembers what was read; else from the start.")
+    ] = None,
+    var: Var = DEFAULT_VAR,
+) -> None:
+    """The audit stream: every record once, in order, verified, as soon as it is in the log."""
+
+    async def work() -> None:
+        agency, signer = find_keys(var, agency_key, log_key)
+        follower = Follower(open_source(log), agency, signer, state)
+        async for logged in follower.records():
+            envelope = logged.leaf.envelope
+            if as_json:
+                line = {"index": logged.index, "value": json.loads(logged.leaf.value)}
+                typer.echo(json.dumps(line, ensure_ascii=False))
+            else:
+                typer.echo(
+                    f"{logged.index:>9}  {envelope.time}  {envelope.type:<42} {envelope.source}"
+                )
+
+    run(work())
+
+
+def find_keys(
+    var: Path, agency_key: str | None, log_key: str | None
+) -> tuple[VerifierKey, VerifierKey]:
+    """The keys that were given, else those of this installation; raises KeysError."""
+    if agency_key is None or log_key is None:
+        for path in sorted((var / "systems").glob("*.json")):
+            system = SystemFile.load(path)
+            if system.connected:
+                agency_key = agency_key or system.agency_key
+                log_key = log_key or system.log_key
+                break
+    if not agency_key or not log_key:
+        raise KeysError(
+            "the agency's and the log's keys are not known here",
+            where=str(var / "systems"),
+            do="give them with --agency-key and --log-key",
+        )
+    return VerifierKey.parse(agency_key), VerifierKey.parse(log_key)

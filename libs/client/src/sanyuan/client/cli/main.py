@@ -1,0 +1,28 @@
+"""The ``sanyuan`` command: its table of subcommands."""
+
+import logging
+
+import structlog
+import typer
+
+from sanyuan.client.cli import log, membership, verifying
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Sanyuan (三元): connect a system, ask, and check the log.",
+)
+app.command("join")(membership.join_command)
+app.add_typer(membership.agency, name="agency")
+app.command("verify-person")(verifying.verify_person)
+app.command("verify-organisation")(verifying.verify_organisation)
+app.command("verify")(log.verify)
+app.command("follow")(log.follow)
+
+
+def main() -> None:
+    """Entry point of the ``sanyuan`` command."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    app()
