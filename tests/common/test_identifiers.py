@@ -258,6 +258,11 @@ def test_one_mobile_has_one_spelling(written: str) -> None:
     assert parse_mobile(written).text == "13800138000"
 
 
+@given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True), st.sampled_from(["", "86", "+86", "0086"]))
+def test_every_mobile_parses_with_and_without_the_country(mobile: str, country: str) -> None:
+    assert parse_mobile(country + mobile).text == mobile
+
+
 @pytest.mark.parametrize("written", ["12800138000", "1380013800", "138001380000", "tel", "86"])
 def test_anything_else_is_no_mobile(written: str) -> None:
     with pytest.raises(IdentifierError):

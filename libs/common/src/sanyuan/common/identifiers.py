@@ -39,7 +39,7 @@ _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _ORGANISATION_CHECKS: Final = "0123456789X"
 
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
-_MOBILE_PREFIX = re.compile(r"(?:\+|00)?86(?=1)")
+_MOBILE_PREFIX = re.compile(r"^(?:\+|00)?86(?=1)")
 
 _HALF_WIDTH: Final = {0x3000: " "} | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _SPACES = re.compile(r"\s+")

@@ -1,0 +1,1 @@
+"""Data that looks real and is nobody's: people, organisations, departments."""

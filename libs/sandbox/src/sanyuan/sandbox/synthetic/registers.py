@@ -1,0 +1,191 @@
+"""The synthetic registers as SQLite files: made once from the seed, cached, copied where needed.
+
+A file in the cache is complete: it gets its name only when it is whole. The cache lies outside the
+clone (XDG), keyed by a version that changes with anything that changes the data.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from sanyuan.common.errors import SanyuanError
+from sanyuan.sandbox.synthetic.organisations import Organisation, generate_organisations
+from sanyuan.sandbox.synthetic.people import Person, generate_people
+
+PEOPLE: Final = 100_000
+ORGANISATIONS: Final = 20_000
+VERSION: Final = "1"
+_SEED: Final = "sanyuan"
+_POPULATION: Final = "population.db"
+_LEGAL_ENTITY: Final = "legal-entity.db"
+
+Report = Callable[[int, int], None]
+"""Called with what is done and what there is to do, in rows."""
+
+
+class RegisterMakingError(SanyuanError):
+    """The synthetic registers cannot be written or read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """Where the two registers lie."""
+
+    folder: Path
+
+    @property
+    def population(self) -> Path:
+        """Table ``person`` (number, name, mobile)."""
+        return self.folder / _POPULATION
+
+    @property
+    def legal_entity(self) -> Path:
+        """Table ``organisation`` (code, name, representative_name, representative_number)."""
+        return self.folder / _LEGAL_ENTITY
+
+    @property
+    def complete(self) -> bool:
+        """Whether both files are there."""
+        return self.population.is_file() and self.legal_entity.is_file()
+
+
+def make_registers(
+    folder: Path, report: Report = lambda _done, _all: None, *, cache: Path | None = None
+) -> Registers:
+    """The registers in ``folder``, made or copied when they are not there yet (4 s the first time).
+
+    Raises RegisterMakingError, for example when the disk is full.
+    """
+    wanted = Registers(folder)
+    if wanted.complete:
+        return wanted
+    try:
+        kept = _make_cached(cache or cache_folder(), report)
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (kept.legal_entity, kept.population):
+            _place(path, folder / path.name)
+    except OSError as error:
+        raise RegisterMakingError(
+            f"the synthetic registers cannot be written: {error.strerror}",
+            where=error.filename or str(folder),
+            do="free 50 MB on that disk, or set XDG_CACHE_HOME to another",
+        ) from None
+    return wanted
+
+
+def cache_folder() -> Path:
+    """Where the registers of this version are kept for the next clone."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "sanyuan" / f"registers-{VERSION}"
+
+
+def sample_people(registers: Registers, count: int, seed: str) -> list[Person]:
+    """``count`` different people whom a demo's citizens are played by, the same for a seed."""
+    rows = _sample(registers.population, "person", "number, name, mobile", count, seed)
+    return [Person(*row) for row in rows]
+
+
+def sample_organisations(registers: Registers, count: int, seed: str) -> list[Organisation]:
+    """``count`` different organisations with their representatives (without their mobiles)."""
+    columns = "code, name, representative_number, representative_name"
+    rows = _sample(registers.legal_entity, "organisation", columns, count, seed)
+    return [Organisation(code, name, Person(number, head, "")) for code, name, number, head in rows]
+
+
+def _make_cached(cache: Path, report: Report) -> Registers:
+    kept = Registers(cache)
+    if kept.complete:
+        return kept
+    cache.mkdir(parents=True, exist_ok=True)
+    total = 2 * (PEOPLE + ORGANISATIONS)
+    done = 0
+
+    def progress(rows: int) -> None:
+        nonlocal done
+        done += rows
+        report(done, total)
+
+    people = generate_people(PEOPLE, _SEED, progress)
+    _write_population(kept.population, people)
+    progress(PEOPLE)
+    organisations = generate_organisations(ORGANISATIONS, people, _SEED, progress)
+    _write_legal_entities(kept.legal_entity, organisations)
+    progress(ORGANISATIONS)
+    return kept
+
+
+def _write_population(path: Path, people: Iterable[Person]) -> None:
+    rows = sorted((person.number, person.name, person.mobile) for person in people)
+    _write(path, "person(number TEXT PRIMARY KEY, name TEXT NOT NULL, mobile TEXT)", rows)
+
+
+def _write_legal_entities(path: Path, organisations: Iterable[Organisation]) -> None:
+    rows = sorted(
+        (each.code, each.name, each.representative.name, each.representative.number)
+        for each in organisations
+    )
+    columns = "representative_name TEXT, representative_number TEXT"
+    _write(path, f"organisation(code TEXT PRIMARY KEY, name TEXT NOT NULL, {columns})", rows)
+
+
+def _write(path: Path, table: str, rows: Sequence[tuple[str, ...]]) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.unlink(missing_ok=True)
+    name = table.split("(", 1)[0]
+    places = ", ".join("?" * len(rows[0]))
+    try:
+        with closing(sqlite3.connect(draft)) as database:
+            database.execute("PRAGMA synchronous=OFF")
+            with database:
+                database.execute(f"CREATE TABLE {table} WITHOUT ROWID")
+                database.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608  our own names
+        _sync(draft)
+        draft.replace(path)
+    except sqlite3.Error as error:
+        raise RegisterMakingError(
+            f"the synthetic registers cannot be written: {error}",
+            where=str(path),
+            do="free 50 MB on that disk",
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _place(source: Path, target: Path) -> None:
+    """Copy whole or not at all; no link, so that nothing done to a copy changes the cache."""
+    draft = target.with_name(f"{target.name}.{os.getpid()}.new")
+    try:
+        shutil.copyfile(source, draft)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sample(path: Path, table: str, columns: str, count: int, seed: str) -> list[tuple[str, ...]]:
+    try:
+        with closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as database:
+            key = columns.split(",", 1)[0]
+            keys = [row[0] for row in database.execute(f"SELECT {key} FROM {table}")]  # noqa: S608
+            chosen = Random(f"sample {seed}").sample(sorted(keys), count)  # noqa: S311  no secrets
+            statement = f"SELECT {columns} FROM {table} WHERE {key} = ?"  # noqa: S608  our own names
+            return [database.execute(statement, (each,)).fetchone() for each in chosen]
+    except sqlite3.Error as error:
+        raise RegisterMakingError(
+            f"a synthetic register cannot be read: {error}",
+            where=str(path),
+            do="remove the file and run make up",
+        ) from None
