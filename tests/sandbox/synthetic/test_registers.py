@@ -47,7 +47,7 @@ def registers(
     def report(done: int, total: int) -> None:
         reports.append((done, total))
 
-    return make_registers(folder / "var", report, cache=folder / "cache")
+    return make_registers(folder / "var", folder / "cache", report)
 
 
 def rows(path: Path, statement: str) -> list[tuple[str, ...]]:
@@ -144,17 +144,17 @@ def test_what_is_cached_is_copied_and_what_is_there_stays(
     registers: Registers, tmp_path: Path
 ) -> None:
     cache = registers.folder.parent / "cache"
-    copied = make_registers(tmp_path, cache=cache)
+    copied = make_registers(tmp_path, cache)
     assert copied.population.read_bytes() == registers.population.read_bytes()
     copied.population.write_bytes(b"changed by somebody")
-    assert make_registers(tmp_path, cache=cache).population.read_bytes() == b"changed by somebody"
+    assert make_registers(tmp_path, cache).population.read_bytes() == b"changed by somebody"
     assert registers.population.stat().st_ino != copied.population.stat().st_ino
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
     with pytest.raises(RegisterMakingError, match="XDG_CACHE_HOME"):
-        make_registers(tmp_path / "var", cache=tmp_path / "cache")
+        make_registers(tmp_path / "var", tmp_path / "cache")
 
 
 def test_the_same_seed_makes_the_same_people() -> None:

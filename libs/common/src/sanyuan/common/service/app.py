@@ -98,11 +98,18 @@ def build(plan: Plan) -> AsgiFastStream:
                 await work
             telemetry.flush()
 
-    return AsgiFastStream(
+    return _Application(
         lifespan=lifespan,
         asgi_routes=[("/health", health), ("/ready", ready), ("/metrics", make_asgi_app())],
         logger=None,
     )
+
+
+class _Application(AsgiFastStream):
+    """FastStream would start its brokers at once; ours is made when the service is connected."""
+
+    async def _start_broker(self) -> None:
+        """Nothing: the work starts the broker."""
 
 
 def _end_process(work: "asyncio.Task[None]") -> None:

@@ -56,9 +56,11 @@ class Registers:
 
 
 def make_registers(
-    folder: Path, report: Report = lambda _done, _all: None, *, cache: Path | None = None
+    folder: Path, cache: Path, report: Report = lambda _done, _all: None
 ) -> Registers:
-    """The registers in ``folder``, made or copied when they are not there yet (4 s the first time).
+    """The registers in ``folder``, made or copied when they are not there yet (2 s the first time).
+
+    ``cache`` is what all installations of this machine share; ours is one folder in it.
 
     Raises RegisterMakingError, for example when the disk is full.
     """
@@ -66,7 +68,7 @@ def make_registers(
     if wanted.complete:
         return wanted
     try:
-        kept = _make_cached(cache or cache_folder(), report)
+        kept = _make_cached(cache / f"registers-{VERSION}", report)
         folder.mkdir(parents=True, exist_ok=True)
         for path in (kept.legal_entity, kept.population):
             _place(path, folder / path.name)
@@ -77,12 +79,6 @@ def make_registers(
             do="free 50 MB on that disk, or set XDG_CACHE_HOME to another",
         ) from None
     return wanted
-
-
-def cache_folder() -> Path:
-    """Where the registers of this version are kept for the next clone."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "sanyuan" / f"registers-{VERSION}"
 
 
 def sample_people(registers: Registers, count: int, seed: str) -> list[Person]:
