@@ -11,7 +11,7 @@ from sanyuan.common.errors import SanyuanError
 HOST: Final = "127.0.0.1"
 FIRST: Final = 19092
 """Below the ports given to outgoing connections, so that ours is still free next time."""
-_LAST: Final = 19992
+_TRIED: Final = 1000
 
 
 class PortTakenError(SanyuanError):
@@ -20,11 +20,12 @@ class PortTakenError(SanyuanError):
 
 def free(first: int = FIRST) -> int:
     """The first free port from `first` on; raises PortTakenError when a thousand are taken."""
-    for port in range(first, max(first, _LAST) + 1):
+    last = min(first + _TRIED, 65535)
+    for port in range(first, last + 1):
         if is_free(port):
             return port
     raise PortTakenError(
-        f"no port from {first} to {_LAST} is free", where=HOST, do="stop what listens there"
+        f"no port from {first} to {last} is free", where=HOST, do="stop what listens there"
     )
 
 

@@ -5,19 +5,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sanyuan.common.errors import SanyuanError
+
+
+class SettingError(SanyuanError):
+    """A setting in the environment cannot be meant like that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Two folders: `var` holds an installation, `cache` what all installations can share."""
+    """Two folders: `var` holds an installation, `cache` what all installations can share.
+
+    `kafka_port` None means the one that was chosen at the first start.
+    """
 
     var: Path
     cache: Path
+    kafka_port: int | None = None
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """`SANYUAN_VAR` (default `var`) and `XDG_CACHE_HOME` (default `~/.cache`), made absolute."""
+    """From `SANYUAN_VAR`, `SANYUAN_KAFKA_PORT` and `XDG_CACHE_HOME`; raises SettingError."""
     caches = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Settings(
-        var=Path(environment.get("SANYUAN_VAR", "var")).absolute(),
+        var=Path(environment.get("SANYUAN_VAR") or "var").absolute(),
         cache=Path(caches).absolute() / "sanyuan",
+        kafka_port=_port(environment, "SANYUAN_KAFKA_PORT"),
     )
+
+
+def _port(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535:  # noqa: PLR2004  what ports are
+        raise SettingError(
+            f"{text[:20]!r} is no port", where=name, do="use a number from 1024 to 65535"
+        )
+    return int(text)

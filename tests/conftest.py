@@ -1,0 +1,68 @@
+"""What all tests share: one real broker for the whole run, empty for whoever asks for it empty."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+import pytest
+from confluent_kafka.admin import (
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    UserScramCredentialDeletion,
+)
+from confluent_kafka.admin import ScramMechanism as Mechanism
+
+from sanyuan.sandbox import ports, settings
+from sanyuan.sandbox.embedded import EmbeddedKafka, install
+from sanyuan.sandbox.supervisor import Supervisor
+
+# Its types do not say so, but a filter's name, principal and host may be None: any.
+_ANY = cast("str", None)
+_EVERY_ACL = AclBindingFilter(
+    ResourceType.ANY,
+    _ANY,
+    ResourcePatternType.ANY,
+    _ANY,
+    _ANY,
+    AclOperation.ANY,
+    AclPermissionType.ANY,
+)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """The broker of this run, with a port that another run beside it is not likely to choose."""
+    var = tmp_path_factory.mktemp("var")
+    port = ports.free(20_000 + os.getpid() % 10_000)
+    broker = install(replace(settings.load(), var=var, kafka_port=port))
+    with Supervisor(var) as supervisor:
+        embedded = EmbeddedKafka(broker, supervisor)
+        embedded.start()
+        yield embedded
+
+
+@pytest.fixture
+def empty_kafka(kafka: EmbeddedKafka) -> EmbeddedKafka:
+    """The same broker without topics, users or permissions of an earlier test."""
+    admin = AdminClient(kafka.admin.librdkafka())
+    topics = [name for name in admin.list_topics().topics if not name.startswith("__")]
+    if topics:
+        for deleted in admin.delete_topics(topics).values():
+            deleted.result(10)
+    for deleted in admin.delete_acls([_EVERY_ACL]).values():
+        deleted.result(10)
+    for user in _users(admin) - {kafka.admin.username}:
+        gone = UserScramCredentialDeletion(user, Mechanism.SCRAM_SHA_512)
+        admin.alter_user_scram_credentials([gone])[user].result(10)
+    return kafka
+
+
+def _users(admin: AdminClient) -> set[str]:
+    described = admin.describe_user_scram_credentials()
+    assert not isinstance(described, dict)
+    return set(described.result(10))
