@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +51,6 @@ class _State:
     waiting: str | None = "starting"
     cycle: Cycle | None = None
     producer: Producer | None = None
-    stops: list[Callable[[], object]] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         """Tell once what is waited for."""
@@ -71,7 +70,14 @@ class _State:
         return None
 
 
-def build(plan: Plan) -> AsgiFastStream:
+class Service(AsgiFastStream):
+    """FastStream's application, whose broker comes when the service has a connection."""
+
+    async def _start_broker(self) -> None:
+        """`_work` adds and starts it; `AsgiFastStream` stops it before the lifespan ends."""
+
+
+def build(plan: Plan) -> Service:
     """The ASGI application: ``/health``, ``/ready``, ``/metrics``; work in its lifespan."""
     state = _State()
 
@@ -88,7 +94,7 @@ def build(plan: Plan) -> AsgiFastStream:
     async def lifespan() -> AsyncIterator[None]:
         logs.set_up(plan.name)
         telemetry.set_up(plan.name, folder=plan.traces, endpoint=plan.otlp_endpoint)
-        work = asyncio.create_task(_work(plan, state), name=plan.name)
+        work = asyncio.create_task(_work(plan, state, service), name=plan.name)
         work.add_done_callback(_end_process)
         try:
             yield
@@ -98,18 +104,12 @@ def build(plan: Plan) -> AsgiFastStream:
                 await work
             telemetry.flush()
 
-    return _Application(
+    service = Service(
         lifespan=lifespan,
         asgi_routes=[("/health", health), ("/ready", ready), ("/metrics", make_asgi_app())],
         logger=None,
     )
-
-
-class _Application(AsgiFastStream):
-    """FastStream would start its brokers at once; ours is made when the service is connected."""
-
-    async def _start_broker(self) -> None:
-        """Nothing: the work starts the broker."""
+    return service
 
 
 def _end_process(work: "asyncio.Task[None]") -> None:
@@ -119,7 +119,7 @@ def _end_process(work: "asyncio.Task[None]") -> None:
         raise SystemExit(1)
 
 
-async def _work(plan: Plan, state: _State) -> None:
+async def _work(plan: Plan, state: _State, service: Service) -> None:
     system = await wait_connected(plan.system_file, state.say)
     async with contextlib.AsyncExitStack() as stack:
         database = await wait_for_lock(
@@ -137,8 +137,8 @@ async def _work(plan: Plan, state: _State) -> None:
         domain = plan.make_domain(system)
         cycle = state.cycle = Cycle(domain, system, database, producer, participants, follower)
         broker = make_broker(system, domain.commands, cycle)
+        service.add_broker(broker)
         await broker.start()
-        stack.push_async_callback(broker.stop)
         state.waiting = None
         log.info("ready", source=system.source)
         await _watch(cycle, producer)
