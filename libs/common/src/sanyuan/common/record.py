@@ -4,6 +4,7 @@ Three steps, each pure: `read` (everything that needs no key), `find_key` (needs
 `verify` (the signature). Only an authentic record takes a place in a stream.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +20,7 @@ from sanyuan.common.sources import key_name
 SIGNATURE: Final = "signature"
 TRACEPARENT: Final = "traceparent"
 MAX_SIGNATURE_BYTES: Final = 1024
+_TRACE_CONTEXT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,9 @@ def read(raw: RawRecord, *, domain: str, partitions: int) -> Record | Rejection:
     try:
         envelope = decode(value)
         headers = _read_headers(raw.headers)
-        name, key_id, signature = parse_signature(headers.signature)
-    except (EnvelopeError, NoteError) as error:
+    except EnvelopeError as error:
         return Rejection(raw, "unreadable", str(error))
-    if misplaced := _misplaced(raw, envelope, name, domain, partitions):
+    if misplaced := _misplaced(raw, envelope, headers.signer, domain, partitions):
         return Rejection(raw, *misplaced)
     if sum(map(len, headers.sealed.values())) > MAX_ATTACHMENT_BYTES:
         return Rejection(raw, "too-large", "the attachments have more than 512 KiB")
@@ -97,8 +98,8 @@ def read(raw: RawRecord, *, domain: str, partitions: int) -> Record | Rejection:
         envelope=envelope,
         hash=hash_value(value),
         signature=headers.signature,
-        key_id=key_id,
-        blob=key_id + signature,
+        key_id=headers.key_id,
+        blob=headers.blob,
         traceparent=headers.traceparent,
         sealed=headers.sealed,
     )
@@ -138,6 +139,9 @@ def _misplaced(
 @dataclass(frozen=True, slots=True)
 class _Headers:
     signature: str
+    signer: str
+    key_id: bytes
+    blob: bytes
     traceparent: str | None
     sealed: Mapping[str, bytes]
 
@@ -156,11 +160,16 @@ def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
         raise EnvelopeError("the signature header is not UTF-8", where="headers") from None
     if len(signature) > MAX_SIGNATURE_BYTES:
         raise EnvelopeError("the signature header is too long", where="headers")
-    trace = found.get(TRACEPARENT)
+    try:
+        signer, key_id, blob = parse_signature(signature)
+    except NoteError as error:  # without its place, which is text of the sender
+        raise EnvelopeError(error.what, where="signature") from None
+    trace = _TRACE_CONTEXT.fullmatch(found.get(TRACEPARENT) or b"")
     sealed = {
         name.removeprefix(HEADER_PREFIX): value
         for name, value in found.items()
         if value is not None and name.startswith(HEADER_PREFIX)
     }
-    # A bad traceparent is ignored (design §3): it proves nothing and is needed for nothing.
-    return _Headers(signature, trace.decode("ascii", "replace") if trace else None, sealed)
+    # A bad traceparent is ignored (design §3) and, above all, not copied into what it causes.
+    traceparent = trace[0].decode() if trace else None
+    return _Headers(signature, signer, key_id, key_id + blob, traceparent, sealed)
