@@ -17,6 +17,7 @@ from sanyuan.common.errors import SanyuanError
 
 SUITE_NAME: Final = "hpke-x25519-hkdf-sha256-aes-256-gcm"
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_PROBE: Final = X25519PrivateKey.from_private_bytes(bytes(32))
 KEY_BYTES: Final = 32
 MAX_ATTACHMENT_BYTES: Final = 512 * 1024
 HEADER_PREFIX: Final = "sealed-"
@@ -64,13 +65,20 @@ class SealingKey:
 
 
 class PublicSealingKey:
-    """An X25519 public key; ``key_id`` is the hex of the first 8 bytes of its SHA-256."""
+    """An X25519 public key; ``key_id`` is the hex of the first 8 bytes of its SHA-256.
+
+    Raises SealingError for a point of low order, to which nothing can be sealed (RFC 7748 §6.1).
+    """
 
     __slots__ = ("_public", "key_id", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._public = X25519PublicKey.from_public_bytes(raw)
+        try:
+            _PROBE.exchange(self._public)
+        except ValueError:
+            raise SealingError("nothing can be sealed to this key: its order is low") from None
         self.key_id = hashlib.sha256(raw).hexdigest()[:16]
 
     @classmethod
