@@ -172,6 +172,8 @@ def _found(directory: Directory, envelope: Envelope, message: DomainFounded) -> 
             where=message.agency_key[:100],
             do="compare the fingerprint with the agency's by another way",
         )
+    if parse_source(envelope.source).domain != message.domain:
+        raise DirectoryError("the agency is of another domain", where=message.domain[:100])
     log_key = _key(message.log_key)
     founding = Founding(message.domain, envelope.source, message.log_origin, log_key)
     return replace(directory, founding=founding)
@@ -226,6 +228,8 @@ def _register_system(directory: Directory, message: SystemRegistered) -> Directo
 def _add_key(directory: Directory, message: KeyAdded) -> Directory:
     system = _system(directory, message.source)
     key = _key(message.signing_key, message.source)
+    if system.keys.get(key.key_id, key) != key:
+        raise DirectoryError("another key has this key's id", where=message.source)
     changed = replace(system, keys={**system.keys, key.key_id: key})
     return replace(directory, systems={**directory.systems, system.source: changed})
 
