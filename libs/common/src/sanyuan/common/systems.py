@@ -73,12 +73,14 @@ class SystemFile(BaseModel):
         """Write atomically, readable by its owner only; durable once this returns."""
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
-        draft.touch(mode=0o600)
-        with draft.open("w", encoding="utf-8") as file:
+        draft.unlink(missing_ok=True)  # what a crash left keeps its mode and its readers
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(self.model_dump_json(indent=2) + "\n")
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
+        _sync_folder(path.parent)
 
     @property
     def connected(self) -> bool:
@@ -121,6 +123,15 @@ class SystemFile(BaseModel):
     def agency(self) -> VerifierKey:
         """The pinned key: the trust root."""
         return VerifierKey.parse(self.agency_key)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a renaming durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class JoinRequest(BaseModel):
