@@ -22,11 +22,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.util.types import AttributeValue
 
+from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.record import Record
 
 SAMPLE_RATE: Final = 0.01
 MAX_LINKS: Final = 128
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_SAMPLED: Final = frozenset("13579bdf")
+"""The last bit of the flags, whatever the others say."""
 _KINDS: Final = {
     SpanKind.INTERNAL: 1,
     SpanKind.SERVER: 2,
@@ -82,7 +85,7 @@ def parse_traceparent(text: str | None) -> SpanContext | None:
 
 def is_sampled(text: str | None) -> bool:
     """Whether spans are made for the trace of this header."""
-    return text is not None and text.endswith("1") and _TRACEPARENT.fullmatch(text) is not None
+    return text is not None and text[-1:] in _SAMPLED and _TRACEPARENT.fullmatch(text) is not None
 
 
 def format_traceparent(context: SpanContext) -> str:
@@ -139,7 +142,7 @@ class BatchTrace:
         link = Link(batch.get_span_context())
         spans = {
             id(record): start_span(
-                record.envelope.type,
+                span_name(record),
                 record.traceparent,
                 SpanKind.CONSUMER,
                 links=[link],
@@ -161,6 +164,12 @@ class BatchTrace:
         if self._batch is not None:
             self._batch.set_attribute("messaging.batch.message_count", size)
             self._batch.end()
+
+
+def span_name(record: Record) -> str:
+    """The record's type when it is one of ours: no sender's own text gets into a span."""
+    kind = record.envelope.type
+    return kind if kind in CONTRACTS else "unknown-type"
 
 
 def record_attributes(record: Record) -> dict[str, AttributeValue]:
