@@ -83,7 +83,7 @@ class OrganisationVerified(_Verified):
     """Yes; ``assertion``, sealed to the sender, is a JWT for exactly one service."""
 
     TYPE = "identity.organisation-verified.v1"
-    questionable: bool = False
+    questionable: Annotated[bool, Field(strict=True)] = False
     """The credit code is registered though one of its checks fails (GB 32100)."""
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.contracts.message import Count, Message, Sha256, SourceText
+from sanyuan.common.contracts.message import Count, Message, Ordinal, Sha256, SourceText
 
 LOG = ("log",)
+PartitionText = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+"""A partition's number as the name of a JSON member."""
 Row = tuple[SourceText, str, Count, Count, Sha256]
 """source, signed topic, first, last, head: hash of the value at ``last``."""
 
@@ -20,11 +22,11 @@ class Sealed(Message):
 
     TYPE = "log.sealed.v1"
     TOPICS = LOG
-    part: Annotated[int, Field(ge=1)]
-    parts: Annotated[int, Field(ge=1)]
+    part: Ordinal
+    parts: Ordinal
     previous_seal: Count | None
     """Index of the last part of the seal before; null in the first seal."""
-    positions: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    positions: dict[str, dict[PartitionText, Count]] = Field(default_factory=dict)
     """Kafka topic → partition → next offset, of partitions that moved; in the first part."""
     rows: tuple[Row, ...]
 

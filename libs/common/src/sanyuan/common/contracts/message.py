@@ -14,7 +14,8 @@ Sha256 = Annotated[str, Field(pattern=HEX_SHA256)]
 Sequence = Annotated[str, Field(pattern=r"^[0-9]{20}$")]
 Purpose = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-z][a-z0-9-]*$")]
 ShortText = Annotated[str, Field(min_length=1, max_length=512)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Ordinal = Annotated[int, Field(ge=1, strict=True)]
 
 
 class Part(BaseModel):
@@ -59,7 +60,7 @@ class Decided(Message):
 
     TOPICS = ("inbox",)
     command: CommandRef
-    decision: Annotated[int, Field(ge=1)]
+    decision: Ordinal
     asof: dict[str, Count]
 
 
