@@ -1,7 +1,7 @@
 """Followers: topics that a part reads whole, and catches up on before it judges (design §3, §4)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Self
 
 import structlog
@@ -29,7 +29,11 @@ class CatchUpError(SanyuanError):
 
 
 class Follower:
-    """Reads one-partition topics from their start and applies each record in order."""
+    """Reads one-partition topics from their start and applies each record in order.
+
+    Partitions are paused while nothing is to be read: the broker answers a connection in order, so
+    that the question for the ends would wait behind a fetch that waits for new records (500 ms).
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, applies: dict[TopicPartition, Apply]) -> None:
         self._consumer = consumer
@@ -45,6 +49,7 @@ class Follower:
         consumer.assign(list(partitions))
         for partition in partitions:
             consumer.seek(partition, 0)
+        consumer.pause(*partitions)
         return cls(consumer, partitions)
 
     async def stop(self) -> None:
@@ -60,14 +65,35 @@ class Follower:
             try:
                 async with asyncio.timeout(seconds):
                     ends = await self._consumer.end_offsets(list(self._applies))
-                    while any(self._next[partition] < end for partition, end in ends.items()):
-                        await self._read(50)
+                    await self._read_to(ends)
             except (TimeoutError, KafkaError) as error:
                 raise CatchUpError(
                     f"the ends of {', '.join(sorted(p.topic for p in self._applies))} were not"
                     f" reached within {seconds:g} s ({type(error).__name__})",
                     do="see whether the broker is up; work goes on by itself when it is",
                 ) from None
+
+    async def _read_to(self, ends: Mapping[TopicPartition, int]) -> None:
+        behind = [partition for partition, end in ends.items() if self._next[partition] < end]
+        if not behind:
+            return
+        self._consumer.resume(*behind)
+        try:
+            while any(self._next[partition] < ends[partition] for partition in behind):
+                await self._read(50)
+        finally:
+            self._consumer.pause(*behind)
+
+    async def _read_to(self, ends: Mapping[TopicPartition, int]) -> None:
+        behind = [partition for partition, end in ends.items() if self._next[partition] < end]
+        if not behind:
+            return
+        self._consumer.resume(*behind)
+        try:
+            while any(self._next[partition] < ends[partition] for partition in behind):
+                await self._read(50)
+        finally:
+            self._consumer.pause(*behind)
 
     async def _read(self, timeout_ms: int) -> None:
         records = await read_many(
