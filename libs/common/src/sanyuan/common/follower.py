@@ -84,17 +84,6 @@ class Follower:
         finally:
             self._consumer.pause(*behind)
 
-    async def _read_to(self, ends: Mapping[TopicPartition, int]) -> None:
-        behind = [partition for partition, end in ends.items() if self._next[partition] < end]
-        if not behind:
-            return
-        self._consumer.resume(*behind)
-        try:
-            while any(self._next[partition] < ends[partition] for partition in behind):
-                await self._read(50)
-        finally:
-            self._consumer.pause(*behind)
-
     async def _read(self, timeout_ms: int) -> None:
         records = await read_many(
             self._consumer, lambda: self._next, timeout_ms=timeout_ms, max_records=1000

@@ -77,6 +77,11 @@ def topic_named(name: str) -> Topic | None:
     return INBOX if name.startswith(INBOX_PREFIX) else TOPICS.get(name)
 
 
+def partitions_of(name: str) -> int:
+    """How many partitions a topic of the table has; raises KeyError for any other."""
+    return INBOX.partitions if name.startswith(INBOX_PREFIX) else TOPICS[name].partitions
+
+
 def parties_of(role: Role, name: str) -> frozenset[str]:
     """Everything that a system is called in the table's columns."""
     kind = {"service", name} if role == "service" else {"system", role}
