@@ -49,7 +49,7 @@ lint: dev-setup ## style, types and architecture
 	@$(VENV)/lint-imports --no-cache
 
 docs: dev-setup ## AsyncAPI and JSON Schema from the contracts into docs/
-	@$(VENV)/python -m sanyuan.common.contracts docs
+	@$(VENV)/python -m sanyuan.common.docs docs
 
 run-setup:
 	@$(PYTHON) scripts/setup.py run
