@@ -1,6 +1,7 @@
 """What all tests share: one real broker for the whole run, empty for whoever asks for it empty."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -50,16 +51,21 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 def empty_kafka(kafka: EmbeddedKafka) -> EmbeddedKafka:
     """The same broker without topics, users or permissions of an earlier test."""
     admin = AdminClient(kafka.admin.librdkafka())
-    topics = [name for name in admin.list_topics().topics if not name.startswith("__")]
-    if topics:
-        for deleted in admin.delete_topics(topics).values():
-            deleted.result(10)
+    for deleted in admin.delete_topics(topics).values() if (topics := _topics(admin)) else ():
+        deleted.result(10)
     for deleted in admin.delete_acls([_EVERY_ACL]).values():
         deleted.result(10)
     for user in _users(admin) - {kafka.admin.username}:
         gone = UserScramCredentialDeletion(user, Mechanism.SCRAM_SHA_512)
         admin.alter_user_scram_credentials([gone])[user].result(10)
+    # The controller has forgotten them; the broker learns of it a little later.
+    while _topics(admin) or admin.describe_acls(_EVERY_ACL).result(10) or len(_users(admin)) > 1:
+        time.sleep(0.02)
     return kafka
+
+
+def _topics(admin: AdminClient) -> list[str]:
+    return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
 
 
 def _users(admin: AdminClient) -> set[str]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from sanyuan.sandbox import jar_download, jars, progress, settings
+from sanyuan.client import progress
+from sanyuan.sandbox import jar_download, jars, settings
 from sanyuan.sandbox.jar_download import JarForgedError, JarsUnavailableError
 
 

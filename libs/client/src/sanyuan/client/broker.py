@@ -5,8 +5,9 @@ hand), with the same field names as `var/systems/<name>.json`.
 """
 
 import os
+import ssl
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -72,3 +73,20 @@ class Broker(BaseModel):
             "log_level": 0,
         }
         return settings | ({"ssl.ca.location": self.ca_file} if self.ca_file else {})
+
+    def aiokafka(self) -> dict[str, Any]:
+        """The settings of an aiokafka client."""
+        settings: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+        if "SSL" in self.security_protocol.split("_"):
+            settings["ssl_context"] = ssl.create_default_context(cafile=self.ca_file)
+        return settings
+
+    def public(self) -> dict[str, str | None]:
+        """What every system's connection has in common."""
+        return self.model_dump(exclude={"username", "password"})

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from sanyuan.client.broker import Broker
+from sanyuan.client.progress import Report, silent
 from sanyuan.sandbox import jars, training
 from sanyuan.sandbox.java import Java
 from sanyuan.sandbox.kafka import NAME, Kafka
-from sanyuan.sandbox.progress import Report, silent
 from sanyuan.sandbox.settings import Settings
 from sanyuan.sandbox.supervisor import Supervisor
 

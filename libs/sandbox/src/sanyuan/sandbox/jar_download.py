@@ -19,9 +19,9 @@ import requests
 from jgo.config import GlobalSettings
 from jgo.constants import MAVEN_CENTRAL_URL
 
+from sanyuan.client.progress import Report
 from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox.jars import VERSION, Jar, digest_of
-from sanyuan.sandbox.progress import Report
 
 STEP: Final = f"Apache Kafka {VERSION}"
 _AGE: Final = 1_767_225_600

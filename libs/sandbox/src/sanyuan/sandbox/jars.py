@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from sanyuan.sandbox.progress import Report, silent
+from sanyuan.client.progress import Report, silent
 
 VERSION: Final = "4.3.1"
 

@@ -24,10 +24,10 @@ from confluent_kafka.admin import (
 )
 
 from sanyuan.client.broker import Broker
+from sanyuan.client.progress import Report, silent
 from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox.java import OPTIONS, Java
 from sanyuan.sandbox.kafka import Kafka
-from sanyuan.sandbox.progress import Report, silent
 
 STEP: Final = "Kafka's first start"
 _STAGES: Final = 4
