@@ -1,0 +1,87 @@
+import importlib.util
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("environment", ROOT / "scripts/environment.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+environment = _load()
+
+
+def _fails_with(said: str) -> str:
+    script = f"import sys; sys.exit({said!r})"
+    with pytest.raises(environment.SetupError) as caught:
+        environment.run([sys.executable, "-c", script], "it could not be installed")
+    return f"{caught.value.why} {caught.value.do}"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("Caused by: dns error: failed to lookup address", "cannot be reached"),
+        ("ERROR: No matching distribution found for uv==1", "cannot be reached"),
+        ("Hash mismatch for `anyio==4`", "not the one whose SHA-256 is pinned"),
+        ("The virtual environment was not created: ensurepip is not available", "python3-venv"),
+        ("error: Permission denied (os error 13)", "may not be written"),
+        ("something that nobody has seen before", "something that nobody has seen before"),
+    ],
+)
+def test_every_failure_is_told_with_its_cause_and_what_to_do(said: str, told: str) -> None:
+    assert told in _fails_with(said)
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(environment, "DISK_MIB", 1 << 40)
+    with pytest.raises(environment.SetupError, match="free on the disk"):
+        environment.check_disk()
+
+
+def test_every_pinned_package_is_installed_with_its_hashes() -> None:
+    pinned = (ROOT / "requirements/dev.txt").read_text()
+    portions = environment.batches(pinned)
+
+    assert sum(portion.count("==") for portion in portions) == pinned.count("==")
+    assert sum(portion.count("--hash") for portion in portions) == pinned.count("--hash")
+    assert all("sha256:" in portion for portion in portions)
+
+
+def test_what_the_demo_needs_is_pinned_alike_in_both_sets() -> None:
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / f"requirements/{name}.txt").read_text().splitlines()
+        return {line.split(" ")[0] for line in lines if "==" in line and not line.startswith(" ")}
+
+    assert pins("run") < pins("dev")
+
+
+@pytest.mark.skipif(
+    Path(sys.prefix) != ROOT / ".venv", reason="these tests run in an environment of another kind"
+)
+def test_an_unchanged_environment_costs_next_to_nothing() -> None:
+    command = [sys.executable, str(ROOT / "scripts/setup.py"), "dev"]
+    subprocess.run(command, check=True)  # makes it current, should this clone's not be
+    begun = time.monotonic()
+    subprocess.run(command, check=True)
+
+    assert time.monotonic() - begun < 1.0  # 0.13 s when the machine has nothing else to do
+
+
+def test_a_wrong_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert environment.main(["everything"]) == 2
+    assert "usage" in capsys.readouterr().err
