@@ -58,6 +58,11 @@ class AuthenticTiles:
         """Return the hashes of a hash tile of this head."""
         return self._full(tile) if tile.full else self.edge[tile.level]
 
+    def leaf_hash(self, index: int) -> bytes:
+        """Return the hash of leaf `index` of this head."""
+        tile, at = divmod(index, WIDTH)
+        return self.hashes(Tile(0, tile, min(WIDTH, self.head.size - tile * WIDTH)))[at]
+
     def entries(self, index: int) -> list[bytes]:
         """Return the entries of bundle `index` of this head."""
         width = min(WIDTH, self.head.size - index * WIDTH)

@@ -1,0 +1,65 @@
+"""The log's own key: a file of mode 0600, in other hands than agency's and witnesses' (design §2).
+
+Made with the audit service's other keys, before the domain is founded: the founding record names
+its public half. Its name is the origin of the log, as tlog-checkpoint asks.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.notes import NoteError, SigningKey, decode_base64, encode_base64
+
+LOG_KEY_FILE: Final = Path("audit") / "log-key.json"
+"""Below `var`."""
+
+
+class LogKeyError(SanyuanError):
+    """The log's key is missing, broken, or would be overwritten."""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    origin: str
+    seed: str = Field(repr=False)
+
+
+def log_origin(domain: str, year: int) -> str:
+    """Return the name of a domain's log of one year."""
+    return f"{domain}/log/{year}"
+
+
+def create_log_key(path: Path, origin: str) -> SigningKey:
+    """Make a fresh key and write it, durably; raises LogKeyError when there is a file already."""
+    key = SigningKey.generate(origin)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = _File(origin=origin, seed=encode_base64(key.seed)).model_dump_json()
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise LogKeyError(
+            "the log has a key already", where=str(path), do="a log keeps its key for its year"
+        ) from None
+    return key
+
+
+def load_log_key(path: Path) -> SigningKey:
+    """Read the key; raises LogKeyError."""
+    try:
+        content = _File.model_validate_json(path.read_bytes())
+        return SigningKey.from_seed(content.origin, decode_base64(content.seed))
+    except FileNotFoundError:
+        raise LogKeyError(
+            "the log has no key", where=str(path), do="make it before the domain is founded"
+        ) from None
+    except (ValidationError, NoteError):
+        raise LogKeyError("the log's key file is broken", where=str(path)) from None

@@ -1,0 +1,92 @@
+"""HTTP reads: the log by tlog-tiles, heads of streams, health (design §8). Nothing here writes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from sanyuan.audit.folder import CHECKPOINT, LogFolder
+from sanyuan.audit.service import Standing
+from sanyuan.audit.settings import Settings
+from sanyuan.common.tlog.tiles import Tile, TileError
+
+TEXT: Final = "text/plain; charset=utf-8"
+BINARY: Final = "application/octet-stream"
+FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
+MOMENT: Final = {"Cache-Control": "no-cache"}
+
+
+def routes(settings: Settings, standing: Standing) -> list[BaseRoute]:
+    """Return the routes; the log lies under `/log/` and under `/log/<year>/`."""
+    reads = _Reads(LogFolder(settings.log_folder), standing)
+    return [
+        Route("/health", reads.health),
+        Route("/ready", reads.ready),
+        Route("/status", reads.status),
+        Route("/streams", reads.streams),
+        Route("/log/{year:int}/{path:path}", reads.log),
+        Route("/log/{path:path}", reads.log),
+        Route("/metrics", reads.metrics),
+    ]
+
+
+class _Reads:
+    def __init__(self, folder: LogFolder, standing: Standing) -> None:
+        self._folder = folder
+        self._standing = standing
+
+    async def health(self, _request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, _request: Request) -> Response:
+        trouble = self._standing.trouble()
+        return PlainTextResponse(f"{trouble or 'ready'}\n", 503 if trouble else 200)
+
+    async def status(self, _request: Request) -> Response:
+        self._standing.measures.refresh()
+        return JSONResponse(self._standing.measures.status(), headers=MOMENT)
+
+    async def metrics(self, _request: Request) -> Response:
+        self._standing.measures.refresh()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    async def streams(self, request: Request) -> Response:
+        """`?source=`: topic, last place and head of each of its streams in the log."""
+        source = request.query_params.get("source")
+        if not source:
+            return JSONResponse({"error": "name a source: /streams?source=//…"}, 400)
+        if self._standing.waiting:
+            return JSONResponse({"error": self._standing.waiting}, 503)
+        found = self._standing.streams.get(source, {})
+        rows = [
+            {"topic": topic, "last": last, "head": head}
+            for topic, (last, head) in sorted(found.items())
+        ]
+        return JSONResponse({"source": source, "streams": rows}, headers=MOMENT)
+
+    async def log(self, request: Request) -> Response:
+        """The checkpoint, a hash tile or an entry bundle, by its one spelling."""
+        year = request.path_params.get("year")
+        head = self._standing.measures.head
+        if year is not None and (head is None or not head.origin.endswith(f"/{year}")):
+            return PlainTextResponse("there is no log of that year\n", 404)
+        path = request.path_params["path"]
+        if path == CHECKPOINT:
+            return await self._file(path, TEXT, MOMENT)
+        try:
+            Tile.parse(path)
+        except TileError:
+            return PlainTextResponse("no such tile\n", 404)
+        return await self._file(path, BINARY, FOREVER)
+
+    async def _file(self, path: str, kind: str, headers: dict[str, str]) -> Response:
+        try:
+            raw = await anyio.Path(self._folder.path / path).read_bytes()
+        except FileNotFoundError:
+            return PlainTextResponse("not there\n", 404)
+        return Response(raw, media_type=kind, headers=headers)

@@ -1,0 +1,135 @@
+"""Publication: tiles, then the checkpoint, then the receipts; each durable before the next.
+
+A checkpoint is signed only if the tiles on disk make its root and extend the newest published one.
+If the process ends anywhere in here, the start does the rest again from the committed leaves: tiles
+are the same bytes, a checkpoint of the same size has the same root, seals are sent again verbatim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.growth import Files
+from sanyuan.audit.recovery import ForkError
+from sanyuan.audit.store import Part
+from sanyuan.common.failpoints import failpoint
+from sanyuan.common.kafka import start_producer
+from sanyuan.common.notes import SigningKey
+from sanyuan.common.record import SIGNATURE
+from sanyuan.common.systems import SystemFile
+from sanyuan.common.tlog.authentic import AuthenticTiles
+from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.tiles import Tile
+
+CHECKPOINTS: Final = "audit-checkpoints"
+SEALS: Final = "audit-seals"
+RETRY_SECONDS: Final = 0.5
+
+log = structlog.get_logger()
+
+
+class Sender:
+    """Sends to the broker until it has it: what is sent may be sent twice, never lost."""
+
+    def __init__(self, system: SystemFile) -> None:
+        self._system = system
+        self._producer: AIOKafkaProducer | None = None
+
+    async def send(
+        self, topic: str, key: bytes, values: Sequence[tuple[bytes, list[tuple[str, bytes]]]]
+    ) -> None:
+        """Send values with their headers, in order; acknowledged once this returns."""
+        while True:
+            try:
+                producer = self._producer = self._producer or await start_producer(self._system)
+                sent = [
+                    await producer.send(topic, value, key=key, headers=headers)
+                    for value, headers in values
+                ]
+                await asyncio.gather(*sent)
+            except KafkaError as error:
+                log.warning("sending failed", topic=topic, error=type(error).__name__)
+                await self.stop()  # a fresh one: an idempotent producer may stick (fact 14)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+
+class Publisher:
+    """Publishes one log; `published` is its newest checkpoint."""
+
+    def __init__(
+        self, folder: LogFolder, key: SigningKey, sender: Sender, published: Checkpoint
+    ) -> None:
+        self._folder = folder
+        self._key = key
+        self._sender = sender
+        self._note = folder.checkpoint()
+        self._full: list[Tile] = []
+        self.published = published
+
+    async def begin(self, parts: Sequence[Part]) -> None:
+        """Send the newest checkpoint and seal again: their topics may have lost them."""
+        if self.published.size == 0:
+            return
+        if self._note is None or self._head_of(self._note) != self.published:
+            self._note = self.published.sign([self._key])
+            await asyncio.to_thread(self._folder.write_checkpoint, self._note)
+        await self._send_checkpoint(self._note)
+        await self._send_parts([part for part in parts if part.leaf < self.published.size])
+
+    async def publish(self, head: Checkpoint, files: Files, parts: Sequence[Part]) -> None:
+        """Publish `head` over committed leaves; raises ForkError before it signs another history."""
+        await asyncio.to_thread(self._folder.write_tiles, files)
+        failpoint("audit.after-tiles")
+        note = await asyncio.to_thread(self._sign, head)
+        await asyncio.to_thread(self._folder.write_checkpoint, note)
+        self._note, self.published = note, head
+        failpoint("audit.after-checkpoint-file")
+        await self._send_checkpoint(note)
+        failpoint("audit.after-checkpoint-topic")
+        await self._send_parts(parts)
+        failpoint("audit.after-seals")
+        full, self._full = self._full, [tile for tile, _ in files if tile.full]
+        # One publication later: whoever reads by the last checkpoint has had time.
+        await asyncio.to_thread(self._folder.drop_partials, full)
+
+    def _sign(self, head: Checkpoint) -> bytes:
+        if self._folder.checkpoint() != self._note:
+            raise ForkError(
+                "somebody else wrote this log's checkpoint",
+                where=str(self._folder.path),
+                do="see which process it is: one log has one writer",
+            )
+        tiles = AuthenticTiles(self._folder.read, head, str(self._folder.path))
+        if not tiles.extends(self.published):
+            raise ForkError(
+                f"the log of {head.size} leaves, root {head.root.hex()}, does not extend the "
+                f"published one of {self.published.size}, root {self.published.root.hex()}",
+                where=str(self._folder.path),
+            )
+        return head.sign([self._key])
+
+    def _head_of(self, note: bytes) -> Checkpoint:
+        return Checkpoint.open(note, origin=self._key.name, keys=[self._key.verifier])
+
+    async def _send_checkpoint(self, note: bytes) -> None:
+        await self._sender.send(CHECKPOINTS, self._key.name.encode(), [(note, [])])
+
+    async def _send_parts(self, parts: Sequence[Part]) -> None:
+        key = self._key.name.encode()
+        values = [(part.value, [(SIGNATURE, part.signature.encode())]) for part in parts]
+        await self._sender.send(SEALS, key, values)

@@ -1,0 +1,251 @@
+"""The sequencer: authentic records in, leaves out, in the one order that the log will have.
+
+No IO: it moves the state in memory and describes what one transaction must write. The caller
+commits before it does anything else with the result, and gives up the process when it cannot: the
+state then is what the database and the tiles say at the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from sanyuan.audit.seals import moved_offsets, rows_of, seal_parts
+from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
+from sanyuan.audit.voice import Spoken, Voice
+from sanyuan.common.contracts.dead_letters import Reason
+from sanyuan.common.contracts.log import Digest, Equivocation, Gap, GapClosed, Row
+from sanyuan.common.contracts.message import Message
+from sanyuan.common.record import RawRecord, Record, Rejection
+from sanyuan.common.streams import Position, Verdict, judge
+
+TakenHash = Callable[[Stream, int], str | None]
+"""The hash taken at a place of a stream; None when it is older than what is kept."""
+
+
+@dataclass
+class Batch:
+    """What one transaction writes."""
+
+    first: int
+    """Index of the first entry."""
+    entries: list[bytes] = field(default_factory=list)
+    starts: dict[Stream, Position] = field(default_factory=dict)
+    """Where the streams that moved stood before."""
+    hashes: dict[Stream, list[str]] = field(default_factory=dict)
+    """What those streams took."""
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    waiting: dict[Stream, Waiting | None] = field(default_factory=dict)
+    """Changed; None: no longer waiting."""
+    refused: list[Refused] = field(default_factory=list)
+    equivocated: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+@dataclass
+class Sealing(Batch):
+    """A batch that ends in a seal: everything refused so far is in its digests."""
+
+    parts: list[Spoken] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    sealed: dict[Stream, int] = field(default_factory=dict)
+    sealed_offsets: dict[Partition, int] = field(default_factory=dict)
+
+
+class Sequencer:
+    """Appends to one log; `gap_seconds` is how long a place may stay open unsaid."""
+
+    def __init__(self, state: State, voice: Voice, *, gap_seconds: float) -> None:
+        self.state = state
+        self._voice = voice
+        self._gap_seconds = gap_seconds
+
+    def append(
+        self,
+        records: Iterable[Record],
+        rejections: Iterable[Rejection],
+        offsets: dict[Partition, int],
+        *,
+        taken: TakenHash,
+        at: float,
+    ) -> Batch:
+        """Take authentic records in this order, and count what is not authentic.
+
+        `offsets` are the next offsets after all of them; records below the known ones are skipped.
+        """
+        batch = Batch(self.state.size)
+        for record in records:
+            if self._is_new(record.raw):
+                self._take(batch, record, taken, at)
+        for rejection in rejections:
+            if self._is_new(rejection.raw):
+                self._refuse(batch, rejection.raw, rejection.reason)
+        batch.offsets = dict(offsets)
+        self.state.offsets |= offsets
+        return batch
+
+    def seal(self, at: float) -> Sealing | None:
+        """Close what is new: digests, gaps that are due, seal parts; None without anything new."""
+        state = self.state
+        due = self._due(at)
+        quiet = state.size == state.sealed_size and not moved_offsets(state)
+        if quiet and not due and not state.refused:
+            return None
+        batch = Sealing(state.size)
+        for digest in _digests(state.refused):
+            self._say(batch, digest, at)
+        for stream, waiting in due:
+            self._state_gap(batch, stream, waiting, at)
+        self._seal(batch, at)
+        return batch
+
+    def _is_new(self, raw: RawRecord) -> bool:
+        return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
+
+    def _take(self, batch: Batch, record: Record, taken: TakenHash, at: float) -> None:
+        stream, envelope = record.stream, record.envelope
+        number, place = envelope.number, self.state.place(stream)
+        known = None
+        if number < place.sequence:
+            known = _recent(batch, stream, number) or taken(stream, number)
+        match judge(place, number, envelope.previous, record.hash, known):
+            case Verdict.TAKE:
+                self._append(batch, stream, record.leaf, Position(number, record.hash))
+                self._fill(batch, stream, number, at)
+            case Verdict.SKIP:
+                pass
+            case Verdict.AHEAD:
+                self._wait(batch, stream, Waiting(place.sequence + 1, number, at))
+            case Verdict.CHAIN:
+                self._wait(batch, stream, Waiting(place.sequence + 1, number, at))
+                self._refuse(batch, record.raw, "chain")
+            case Verdict.FORKED:
+                first = known or place.hash
+                self._equivocate(batch, record, first, at)
+                self._refuse(batch, record.raw, "forked")
+
+    def _append(self, batch: Batch, stream: Stream, entry: bytes, place: Position) -> None:
+        state = self.state
+        if stream not in batch.hashes:
+            batch.starts[stream] = state.place(stream)
+            batch.hashes[stream] = []
+        batch.hashes[stream].append(place.hash)
+        batch.entries.append(entry)
+        state.places[stream] = place
+        state.size += 1
+        if stream != state.own:
+            state.moved.add(stream)
+
+    def _say(self, batch: Batch, message: Message, at: float) -> Spoken:
+        own = self.state.own
+        spoken = self._voice.say(self.state.place(own), message, at)
+        self._append(batch, own, spoken.entry, spoken.place)
+        return spoken
+
+    def _refuse(self, batch: Batch, raw: RawRecord, reason: Reason) -> None:
+        value_hash = hashlib.sha256(raw.value or b"").digest()
+        refused = Refused(raw.topic, raw.partition, raw.offset, reason, value_hash)
+        batch.refused.append(refused)
+        self.state.refused.append(refused)
+
+    def _wait(self, batch: Batch, stream: Stream, waiting: Waiting) -> None:
+        """Remember since when a place is open; the first record that came instead is enough."""
+        if stream not in self.state.waiting:
+            self.state.waiting[stream] = batch.waiting[stream] = waiting
+
+    def _fill(self, batch: Batch, stream: Stream, number: int, at: float) -> None:
+        waiting = self.state.waiting.get(stream)
+        if waiting is None or number < waiting.expected:
+            return
+        del self.state.waiting[stream]
+        batch.waiting[stream] = None
+        if waiting.gap is not None:
+            message = GapClosed(
+                source=stream[0],
+                topic=self._signed(stream[1]),
+                expected=waiting.expected,
+                gap=waiting.gap,
+            )
+            self._say(batch, message, at)
+
+    def _equivocate(self, batch: Batch, record: Record, first: str, at: float) -> None:
+        place = (*record.stream, record.envelope.number)
+        if place in self.state.equivocated:
+            return
+        self.state.equivocated.add(place)
+        batch.equivocated.append(place)
+        message = Equivocation(
+            source=record.source,
+            topic=record.envelope.topic,
+            sequence=record.envelope.number,
+            first=first,
+            second=record.hash,
+            signature=record.signature,
+        )
+        self._say(batch, message, at)
+
+    def _due(self, at: float) -> list[tuple[Stream, Waiting]]:
+        return [
+            (stream, waiting)
+            for stream, waiting in sorted(self.state.waiting.items())
+            if waiting.gap is None and at - waiting.since >= self._gap_seconds
+        ]
+
+    def _state_gap(self, batch: Sealing, stream: Stream, waiting: Waiting, at: float) -> None:
+        stated = replace(waiting, gap=self.state.size)
+        message = Gap(
+            source=stream[0],
+            topic=self._signed(stream[1]),
+            expected=waiting.expected,
+            seen=waiting.seen,
+        )
+        self._say(batch, message, at)
+        self.state.waiting[stream] = batch.waiting[stream] = stated
+
+    def _seal(self, batch: Sealing, at: float) -> None:
+        state = self.state
+        batch.sealed_offsets = moved_offsets(state)
+        batch.rows = rows_of(state)
+        batch.parts = [self._say(batch, part, at) for part in seal_parts(state)]
+        batch.sealed = {stream: state.places[stream].sequence for stream in state.moved}
+        state.sealed |= batch.sealed
+        state.sealed_offsets |= batch.sealed_offsets
+        state.previous_seal, state.sealed_size = state.size - 1, state.size
+        state.moved.clear()
+        state.refused.clear()
+
+    def _signed(self, topic: str) -> str:
+        return f"{self.state.domain}/{topic}"
+
+
+def _recent(batch: Batch, stream: Stream, number: int) -> str | None:
+    """The hash that this very batch took at a place."""
+    start = batch.starts.get(stream)
+    if start is None or number <= start.sequence:
+        return None
+    return batch.hashes[stream][number - start.sequence - 1]
+
+
+def _digests(refused: Sequence[Refused]) -> list[Digest]:
+    """One for each partition and reason, in that order."""
+
+    def group(one: Refused) -> tuple[str, int, str]:
+        return one.topic, one.partition, one.reason
+
+    digests = []
+    ordered = sorted(refused, key=lambda one: (*group(one), one.offset))
+    for (topic, partition, _), members in groupby(ordered, key=group):
+        found = list(members)
+        digests.append(
+            Digest(
+                topic=topic,
+                partition=partition,
+                reason=found[0].reason,
+                first_offset=found[0].offset,
+                last_offset=found[-1].offset,
+                count=len(found),
+                digest=hashlib.sha256(b"".join(one.hash for one in found)).hexdigest(),
+            )
+        )
+    return digests

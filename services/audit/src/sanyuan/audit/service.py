@@ -1,0 +1,250 @@
+"""The audit service at work: intake → sequencer → publication, and what it waits for before.
+
+Three loops: one reads and checks a batch ahead; one appends and commits; one seals and publishes
+while the next batches are appended already. `turn` makes a commit and the growth of the tree over
+it one step. Any error ends the process: the start is the recovery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiokafka import TopicPartition
+from sqlalchemy import Connection
+
+from sanyuan.audit.checking import Checked, Checker
+from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.growth import Growth
+from sanyuan.audit.intake import Intake, ParticipantsFeed
+from sanyuan.audit.measures import Measures
+from sanyuan.audit.publisher import CHECKPOINTS, Publisher, Sender
+from sanyuan.audit.recovery import ForkError, Recovered, newest_checkpoint, recover
+from sanyuan.audit.sequencer import Batch, Sealing, Sequencer
+from sanyuan.audit.settings import Settings
+from sanyuan.audit.state import OWN_TOPIC
+from sanyuan.audit.store import (
+    MODELS,
+    Part,
+    drop_published,
+    load_parts,
+    parts_of,
+    write_batch,
+    write_sealing,
+)
+from sanyuan.audit.voice import Voice
+from sanyuan.common.database import Database
+from sanyuan.common.failpoints import failpoint
+from sanyuan.common.follower import PARTICIPANTS, Follower, Participants
+from sanyuan.common.kafka import start_consumer
+from sanyuan.common.logkeys import load_log_key
+from sanyuan.common.notes import SigningKey
+from sanyuan.common.positions import hash_at
+from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
+from sanyuan.common.systems import SystemFile
+from sanyuan.common.tlog.checkpoint import Checkpoint
+
+HISTORY_SECONDS: Final = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Standing:
+    """What `/ready` and the reads tell."""
+
+    waiting: str | None = "starting"
+    intake: Intake | None = None
+    streams: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
+    """Source -> signed topic -> last place in the log and the hash of its value."""
+    measures: Measures = field(default_factory=Measures)
+
+    def say(self, text: str) -> None:
+        """Tell once what is waited for."""
+        if text != self.waiting:
+            self.waiting = text
+            log.info("waiting", what=text)
+
+    def trouble(self) -> str | None:
+        """Why the service does not work now; None when it does."""
+        return self.waiting or (self.intake.trouble if self.intake else None)
+
+
+class AuditLog:
+    """Appends to and publishes one log."""
+
+    def __init__(
+        self,
+        database: Database,
+        sequencer: Sequencer,
+        growth: Growth,
+        publisher: Publisher,
+        standing: Standing,
+    ) -> None:
+        self._database = database
+        self._sequencer = sequencer
+        self._growth = growth
+        self._publisher = publisher
+        self._standing = standing
+        self._turn = asyncio.Lock()
+
+    async def append(self, checked: Checked) -> None:
+        """Append one batch; its leaves are in the log once this returns."""
+        async with self._turn:
+            batch = await self._database.transaction(lambda each: self._append(each, checked))
+            failpoint("audit.after-commit")
+            self._growth.extend(batch.entries)
+        self._standing.measures.appended(checked.records, batch)
+
+    async def seal(self) -> None:
+        """Seal and publish what is new, if anything is."""
+        async with self._turn:
+            sealing = await self._database.transaction(self._seal)
+            failpoint("audit.after-commit")
+            if sealing is None:
+                return
+            self._growth.extend(sealing.entries)
+            stamps = self._standing.measures.sealed()
+            head, files = self._head(), self._growth.publication()
+        await self._publisher.publish(head, files, parts_of(sealing))
+        self._standing.measures.published(head, stamps)
+        for source, topic, _first, last, head_hash in sealing.rows:
+            self._standing.streams.setdefault(source, {})[topic] = (last, head_hash)
+
+    async def publish_recovered(self, recovered: Recovered, parts: list[Part]) -> None:
+        """Finish the publication that the last process left, then take up the leaves after it."""
+        await self._publisher.begin(parts)
+        head = self._head()
+        if head.size > recovered.published.size:
+            fresh = [part for part in parts if part.leaf >= recovered.published.size]
+            await self._publisher.publish(head, self._growth.publication(), fresh)
+        if head.size:
+            self._standing.measures.published(head, [])
+        self._growth.extend(recovered.rest)
+        state = self._sequencer.state
+        for (source, topic), place in state.places.items():
+            known = self._standing.streams.setdefault(source, {})
+            known[f"{state.domain}/{topic}"] = (place.sequence, place.hash)
+
+    def _append(self, connection: Connection, checked: Checked) -> Batch:
+        batch = self._sequencer.append(
+            checked.records,
+            checked.rejections,
+            checked.offsets,
+            taken=lambda stream, number: hash_at(connection, stream, number),
+            at=time.time(),
+        )
+        write_batch(connection, batch)
+        failpoint("audit.before-commit")
+        return batch
+
+    def _seal(self, connection: Connection) -> Sealing | None:
+        sealing = self._sequencer.seal(time.time())
+        if sealing is not None:
+            drop_published(connection, self._publisher.published.size)
+            write_sealing(connection, sealing)
+        return sealing
+
+    def _head(self) -> Checkpoint:
+        tree = self._growth.tree
+        return Checkpoint(self._publisher.published.origin, tree.size, tree.root())
+
+
+async def work(settings: Settings, standing: Standing) -> None:
+    """Run until an error ends it; raises what ended it."""
+    system = await wait_connected(settings.system_file, standing.say)
+    key = load_log_key(settings.log_key_file)
+    folder = LogFolder(settings.log_folder)
+    own = (system.source, OWN_TOPIC)
+    async with contextlib.AsyncExitStack() as stack:
+        database = await wait_for_lock(
+            lambda: Database.open(f"sqlite:///{settings.database}", MODELS), standing.say
+        )
+        stack.callback(database.close)
+        standing.say("comparing the log with its checkpoints")
+        notes = [note for note in (folder.checkpoint(), await last_note(system)) if note]
+        published = newest_checkpoint(notes, origin=key.name, key=key.verifier)
+        recovered = await database.transaction(
+            lambda each: recover(each, folder, published, domain=system.domain, own=own)
+        )
+        state = recovered.state
+        feed = ParticipantsFeed(system, state.offsets.get((PARTICIPANTS, 0), 0))
+        follower = await Follower.start(system, {PARTICIPANTS: feed.apply})
+        stack.push_async_callback(follower.stop)
+        await wait_registered(system, follower, feed.seen, standing.say)
+        check_founding(feed.seen, key)
+        sender = Sender(system)
+        stack.push_async_callback(sender.stop)
+        voice = Voice(system.domain, system.source, system.signing)
+        audit_log = AuditLog(
+            database,
+            Sequencer(state, voice, gap_seconds=settings.gap_seconds),
+            recovered.growth,
+            Publisher(folder, key, sender, published),
+            standing,
+        )
+        await audit_log.publish_recovered(recovered, await database.transaction(load_parts))
+        checker = Checker(system.domain)
+        stack.callback(checker.close)
+        intake = Intake(system, feed, follower, checker, standing.measures)
+        stack.push_async_callback(intake.stop)
+        await intake.start(state.offsets)
+        standing.intake, standing.waiting = intake, None
+        log.info("ready", source=system.source, size=state.size, published=published.size)
+        await run(intake, audit_log, settings.checkpoint_seconds)
+
+
+async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
+    """Read, append and publish until one of them fails."""
+    batches: asyncio.Queue[Checked] = asyncio.Queue(maxsize=1)
+
+    async def read() -> None:
+        while True:
+            await batches.put(await intake.next())
+
+    async def append() -> None:
+        while True:
+            await audit_log.append(await batches.get())
+
+    async def seal() -> None:
+        while True:
+            started = time.monotonic()
+            await audit_log.seal()
+            await asyncio.sleep(max(0.0, started + interval - time.monotonic()))
+
+    async with asyncio.TaskGroup() as tasks:
+        for loop in (read, append, seal):
+            tasks.create_task(loop(), name=loop.__name__)
+
+
+async def last_note(system: SystemFile) -> bytes | None:
+    """Return the newest record of `audit-checkpoints`, None when there is none."""
+    consumer = await start_consumer(system)
+    try:
+        partition = TopicPartition(CHECKPOINTS, 0)
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        start = (await consumer.beginning_offsets([partition]))[partition]
+        if start == end:
+            return None
+        consumer.seek(partition, end - 1)
+        async with asyncio.timeout(HISTORY_SECONDS):
+            record = await consumer.getone(partition)
+        note: bytes | None = record.value
+        return note
+    finally:
+        await consumer.stop()
+
+
+def check_founding(participants: Participants, key: SigningKey) -> None:
+    """Raise ForkError unless the domain was founded with this very log."""
+    founding = participants.directory.founding
+    if founding is None or (founding.log_origin, founding.log_key) != (key.name, key.verifier):
+        raise ForkError(
+            f"the domain was founded with another log than {key.verifier}",
+            do="the log's key and origin are those of the founding record: restore that key",
+        )

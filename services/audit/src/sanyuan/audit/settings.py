@@ -1,0 +1,85 @@
+"""Audit's settings: the only reader of the environment (`SANYUAN_*`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.logkeys import LOG_KEY_FILE
+
+_PREFIX: Final = "SANYUAN_AUDIT_"
+
+
+class SettingError(SanyuanError):
+    """A setting cannot be what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie below `var`, where HTTP listens, and the log's two times, in seconds."""
+
+    var: Path
+    http_host: str = "127.0.0.1"
+    http_port: int = 8204
+    otlp_endpoint: str | None = None
+    checkpoint_seconds: float = 0.5
+    """Between two checkpoints while something is new."""
+    gap_seconds: float = 60.0
+    """How long a place may stay open before the log says so."""
+
+    @property
+    def system_file(self) -> Path:
+        """Keys and connection of the service."""
+        return self.var / "systems" / "audit.json"
+
+    @property
+    def log_key_file(self) -> Path:
+        """The log's own key."""
+        return self.var / LOG_KEY_FILE
+
+    @property
+    def database(self) -> Path:
+        """The service's database."""
+        return self.var / "audit" / "audit.db"
+
+    @property
+    def log_folder(self) -> Path:
+        """The current log as a tlog-tiles folder."""
+        return self.var / "audit" / "log"
+
+    @property
+    def traces(self) -> Path:
+        """Where spans are written."""
+        return self.var / "traces"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read `SANYUAN_VAR`, `SANYUAN_OTLP_ENDPOINT` and `SANYUAN_AUDIT_*`.
+
+        `…_HTTP_HOST`, `…_HTTP_PORT`, `…_CHECKPOINT_SECONDS`, `…_GAP_SECONDS`. Raises SettingError.
+        """
+        return cls(
+            var=Path(environment.get("SANYUAN_VAR", "var")),
+            http_host=environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1"),
+            http_port=int(_positive(environment, "HTTP_PORT", 8204)),
+            otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
+            checkpoint_seconds=_positive(environment, "CHECKPOINT_SECONDS", 0.5),
+            gap_seconds=_positive(environment, "GAP_SECONDS", 60.0),
+        )
+
+
+def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(_PREFIX + name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise SettingError("not a number above 0", where=_PREFIX + name)
+    return value

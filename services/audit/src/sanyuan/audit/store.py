@@ -1,0 +1,331 @@
+"""The database: an index beside the tiles, and the leaves that are not in durable tiles yet.
+
+Commit point: when a transaction with `write_batch` has returned, its leaves are in the log for
+ever, with the positions that they were read from; everything after it can be done again from here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlmodel import Field, SQLModel
+
+from sanyuan.audit.sequencer import Batch, Sealing
+from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
+from sanyuan.common.contracts.dead_letters import Reason
+from sanyuan.common.database import read_counter, table_of, write_counter
+from sanyuan.common.positions import (
+    MODELS as POSITION_MODELS,
+)
+from sanyuan.common.positions import (
+    OFFSETS,
+    PLACES,
+    TAKEN,
+    PositionError,
+    load_offsets,
+)
+from sanyuan.common.streams import Position
+from sanyuan.common.tlog.tiles import decode_bundle, encode_bundle
+
+SIZE: Final = "log_size"
+SEALED_SIZE: Final = "log_sealed_size"
+PUBLISHED_SIZE: Final = "log_published_size"
+
+
+class PendingLeaves(SQLModel, table=True):
+    """The entries of one transaction, as a bundle, until a published checkpoint covers them."""
+
+    __tablename__ = "pending_leaves"
+    first: int = Field(primary_key=True)
+    entries: int
+    bundle: bytes
+
+
+class SealedPlace(SQLModel, table=True):
+    """The last sealed place of a stream."""
+
+    __tablename__ = "sealed_place"
+    source: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    sequence: int
+
+
+class SealedOffset(SQLModel, table=True):
+    """The next offset that the last seal names."""
+
+    __tablename__ = "sealed_offset"
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    offset: int
+
+
+class WaitingPlace(SQLModel, table=True):
+    """A place that stays open; `gap` is the index of the leaf that says so."""
+
+    __tablename__ = "waiting_place"
+    source: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    expected: int
+    seen: int
+    since: float
+    gap: int | None = None
+
+
+class RefusedRecord(SQLModel, table=True):
+    """A record that is in no digest leaf yet; never its content."""
+
+    __tablename__ = "refused_record"
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    offset: int = Field(primary_key=True)
+    reason: str
+    hash: bytes
+
+
+class EquivocatedPlace(SQLModel, table=True):
+    """A place that an equivocation leaf names already."""
+
+    __tablename__ = "equivocated_place"
+    source: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+
+
+class SealPart(SQLModel, table=True):
+    """A part of the newest seal, as it goes to `audit-seals`."""
+
+    __tablename__ = "seal_part"
+    leaf: int = Field(primary_key=True)
+    value: bytes
+    signature: str
+
+
+PENDING: Final = table_of(PendingLeaves)
+SEALED: Final = table_of(SealedPlace)
+SEALED_OFFSETS: Final = table_of(SealedOffset)
+WAITING: Final = table_of(WaitingPlace)
+REFUSED: Final = table_of(RefusedRecord)
+EQUIVOCATED: Final = table_of(EquivocatedPlace)
+PARTS: Final = table_of(SealPart)
+MODELS: Final = (
+    *POSITION_MODELS,
+    PendingLeaves,
+    SealedPlace,
+    SealedOffset,
+    WaitingPlace,
+    RefusedRecord,
+    EquivocatedPlace,
+    SealPart,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A seal part as it is sent."""
+
+    leaf: int
+    value: bytes
+    signature: str
+
+
+def load_state(connection: Connection, domain: str, own: Stream) -> State:
+    """Return the state as the last transaction left it."""
+    places = {
+        (row.source, row.topic): Position(row.sequence, row.hash)
+        for row in connection.execute(select(PLACES))
+    }
+    sealed = {(row.source, row.topic): row.sequence for row in connection.execute(select(SEALED))}
+    sealed_size = read_counter(connection, SEALED_SIZE)
+    return State(
+        domain=domain,
+        own=own,
+        size=read_counter(connection, SIZE),
+        places=places,
+        offsets=load_offsets(connection),
+        sealed=sealed,
+        sealed_offsets={
+            (row.topic, row.partition): row.offset
+            for row in connection.execute(select(SEALED_OFFSETS))
+        },
+        sealed_size=sealed_size,
+        previous_seal=sealed_size - 1 if sealed_size else None,
+        moved={
+            stream
+            for stream, place in places.items()
+            if stream != own and place.sequence > sealed.get(stream, 0)
+        },
+        waiting={
+            (row.source, row.topic): Waiting(row.expected, row.seen, row.since, row.gap)
+            for row in connection.execute(select(WAITING))
+        },
+        equivocated={
+            (row.source, row.topic, row.sequence) for row in connection.execute(select(EQUIVOCATED))
+        },
+        refused=[
+            Refused(row.topic, row.partition, row.offset, cast("Reason", row.reason), row.hash)
+            for row in connection.execute(select(REFUSED))
+        ],
+    )
+
+
+def write_batch(connection: Connection, batch: Batch) -> None:
+    """Write leaves, places and offsets; the rest of a batch is rare.
+
+    Raises PositionError when a place is not where this writer left it.
+    """
+    if batch.entries:
+        bundle = encode_bundle(batch.entries)
+        row = {"first": batch.first, "entries": len(batch.entries), "bundle": bundle}
+        connection.execute(insert(PENDING), row)
+        write_counter(connection, SIZE, batch.first + len(batch.entries))
+    _move_places(connection, batch)
+    _replace_offsets(connection, OFFSETS, batch.offsets)
+    _write_waiting(connection, batch.waiting)
+    if batch.refused:
+        connection.execute(insert(REFUSED), [asdict(one) for one in batch.refused])
+    if batch.equivocated:
+        places = [dict(zip(_PLACE, place, strict=True)) for place in batch.equivocated]
+        connection.execute(insert(EQUIVOCATED), places)
+
+
+def write_sealing(connection: Connection, sealing: Sealing) -> None:
+    """Write a batch that ends in a seal."""
+    write_batch(connection, sealing)
+    end = sealing.first + len(sealing.entries)
+    write_counter(connection, SEALED_SIZE, end)
+    connection.execute(delete(REFUSED))
+    write_sealed(connection, sealing.sealed, sealing.sealed_offsets)
+    connection.execute(delete(PARTS))
+    connection.execute(insert(PARTS), [asdict(part) for part in parts_of(sealing)])
+
+
+def parts_of(sealing: Sealing) -> list[Part]:
+    """Return the parts of a seal as they are sent."""
+    first = sealing.first + len(sealing.entries) - len(sealing.parts)
+    return [
+        Part(first + at, spoken.value, spoken.signature) for at, spoken in enumerate(sealing.parts)
+    ]
+
+
+def write_sealed(
+    connection: Connection, sealed: dict[Stream, int], offsets: dict[Partition, int]
+) -> None:
+    """Set sealed places of some streams and sealed offsets of some partitions."""
+    rows = [dict(zip(_PLACE, (*stream, last), strict=True)) for stream, last in sealed.items()]
+    if rows:
+        connection.execute(_FORGET_SEALED, [_key(row, "source", "topic") for row in rows])
+        connection.execute(insert(SEALED), rows)
+    _replace_offsets(connection, SEALED_OFFSETS, offsets)
+
+
+_PLACE: Final = ("source", "topic", "sequence")
+_FORGET_SEALED: Final = delete(SEALED).where(
+    SEALED.c.source == bindparam("of_source"), SEALED.c.topic == bindparam("of_topic")
+)
+_FORGET_WAITING: Final = delete(WAITING).where(
+    WAITING.c.source == bindparam("of_source"), WAITING.c.topic == bindparam("of_topic")
+)
+_MOVE_PLACE: Final = (
+    update(PLACES)
+    .where(
+        PLACES.c.source == bindparam("of_source"),
+        PLACES.c.topic == bindparam("of_topic"),
+        PLACES.c.sequence == bindparam("expected"),
+    )
+    .values(sequence=bindparam("last"), hash=bindparam("head"))
+)
+
+
+def _key(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {f"of_{name}": row[name] for name in names}
+
+
+def _replace_offsets(connection: Connection, table: Table, offsets: dict[Partition, int]) -> None:
+    if not offsets:
+        return
+    rows = [{"topic": key[0], "partition": key[1], "offset": at} for key, at in offsets.items()]
+    forget = delete(table).where(
+        table.c.topic == bindparam("of_topic"), table.c.partition == bindparam("of_partition")
+    )
+    connection.execute(forget, [_key(row, "topic", "partition") for row in rows])
+    connection.execute(insert(table), rows)
+
+
+def _move_places(connection: Connection, batch: Batch) -> None:
+    """Each stream once, whatever its number of records; hashes tell forks from repetitions."""
+    new, known, taken = [], [], []
+    now = time.time()
+    for stream, hashes in batch.hashes.items():
+        source, topic = stream
+        start = batch.starts[stream].sequence
+        last, head = start + len(hashes), hashes[-1]
+        if start == 0:
+            new.append({"source": source, "topic": topic, "sequence": last, "hash": head})
+        else:
+            key = {"of_source": source, "of_topic": topic, "expected": start}
+            known.append({**key, "last": last, "head": head})
+        joined = bytes.fromhex("".join(hashes))
+        taken.append(
+            {"source": source, "topic": topic, "first": start + 1, "hashes": joined, "taken": now}
+        )
+    if new:
+        connection.execute(insert(PLACES), new)
+    if known and connection.execute(_MOVE_PLACE, known).rowcount != len(known):
+        raise PositionError("another writer moved a stream", where="audit")
+    if taken:
+        connection.execute(insert(TAKEN), taken)
+
+
+def _write_waiting(connection: Connection, changed: dict[Stream, Waiting | None]) -> None:
+    if not changed:
+        return
+    keys = [{"of_source": source, "of_topic": topic} for source, topic in changed]
+    connection.execute(_FORGET_WAITING, keys)
+    rows = [
+        {"source": source, "topic": topic, **asdict(waiting)}
+        for (source, topic), waiting in changed.items()
+        if waiting is not None
+    ]
+    if rows:
+        connection.execute(insert(WAITING), rows)
+
+
+def drop_published(connection: Connection, size: int) -> None:
+    """Forget leaves below `size`: their tiles are durable and published."""
+    connection.execute(delete(PENDING).where(PENDING.c.first + PENDING.c.entries <= size))
+    write_counter(connection, PUBLISHED_SIZE, size)
+
+
+def write_rolled_forward(connection: Connection, state: State, parts: Sequence[Part]) -> None:
+    """Write a state that was replayed from published leaves, whatever was there before."""
+    for table in (PLACES, OFFSETS, SEALED, SEALED_OFFSETS, WAITING, REFUSED, PENDING, PARTS):
+        connection.execute(delete(table))
+    places = [
+        {"source": source, "topic": topic, "sequence": place.sequence, "hash": place.hash}
+        for (source, topic), place in state.places.items()
+    ]
+    if places:
+        connection.execute(insert(PLACES), places)
+    _replace_offsets(connection, OFFSETS, state.offsets)
+    write_sealed(connection, state.sealed, state.sealed_offsets)
+    _write_waiting(connection, dict(state.waiting))
+    if parts:
+        connection.execute(insert(PARTS), [asdict(part) for part in parts])
+    write_counter(connection, SIZE, state.size)
+    write_counter(connection, SEALED_SIZE, state.sealed_size)
+
+
+def load_pending(connection: Connection) -> list[tuple[int, list[bytes]]]:
+    """Return (index of the first, entries) of each transaction not yet dropped, in order."""
+    rows = connection.execute(select(PENDING).order_by(PENDING.c.first))
+    return [(row.first, decode_bundle(row.bundle, row.entries)) for row in rows]
+
+
+def load_parts(connection: Connection) -> list[Part]:
+    """Return the parts of the newest seal, in order."""
+    rows = connection.execute(select(PARTS).order_by(PARTS.c.leaf))
+    return [Part(row.leaf, row.value, row.signature) for row in rows]
