@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sanyuan.common.logkeys import LOG_KEY_FILE, open_log_key
 from sanyuan.common.sources import Source, parse_name
 from sanyuan.common.systems import JoinRequest, SystemFile
 
@@ -12,11 +13,11 @@ def join(
     *,
     node: str | None = None,
     operated_by: str | None = None,
-    log_key: str | None = None,
 ) -> JoinRequest:
     """Make ``systems/<name>.json`` with fresh keys, unless it is there, and the request for it.
 
-    Raises SourceError for a bad name and SystemFileError for a broken file.
+    The audit service also gets the log's own key, and its request names it. Raises SourceError for
+    a bad name, SystemFileError or LogKeyError for a broken file.
     """
     parse_name(source.name)
     path = system_path(var, source.name)
@@ -25,6 +26,9 @@ def join(
     else:
         system = SystemFile.create(str(source))
         system.save(path)
+    log_key = None
+    if (source.role, source.name) == ("service", "audit"):
+        log_key = str(open_log_key(var / LOG_KEY_FILE, source.domain).verifier)
     request = JoinRequest.of(system, node=node, operated_by=operated_by, log_key=log_key)
     target = request_path(var, source.name)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ its public half. Its name is the origin of the log, as tlog-checkpoint asks.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,13 @@ def create_log_key(path: Path, origin: str) -> SigningKey:
             "the log has a key already", where=str(path), do="a log keeps its key for its year"
         ) from None
     return key
+
+
+def open_log_key(path: Path, domain: str) -> SigningKey:
+    """Read the key, or make that of a new domain's first log; raises LogKeyError."""
+    if path.exists():
+        return load_log_key(path)
+    return create_log_key(path, log_origin(domain, datetime.now(UTC).year))
 
 
 def load_log_key(path: Path) -> SigningKey:
