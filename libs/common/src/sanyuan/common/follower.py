@@ -124,13 +124,17 @@ class Participants:
             not isinstance(key, Rejection)
             and record.source == f"//{self.directory.pinned.name}"
             and verify(record, key) is None
-            and not self.directory.is_revoked(record.source, record.key_id)
         )
 
 
 def fold(directory: Directory, record: Record) -> Directory:
-    """Apply an authentic record of the agency; an impossible one only takes its place."""
+    """Apply an authentic record of the agency; an impossible one only takes its place.
+
+    So does one under a revoked key, or every reader would wait for its place for ever (design §2).
+    """
     envelope = record.envelope
+    if directory.is_revoked(record.source, record.key_id):
+        return directory.passed(envelope.number)
     try:
         message = parse_data(envelope.type, PARTICIPANTS, envelope.data)
         return evolve(directory, envelope, message)  # type: ignore[arg-type]  # parse_data by topic
