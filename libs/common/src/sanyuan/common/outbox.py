@@ -19,7 +19,7 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.common.ids import new_id
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.record import SIGNATURE, TRACEPARENT
-from sanyuan.common.sealing import HEADER_PREFIX
+from sanyuan.common.sealing import HEADER_PREFIX, MAX_ATTACHMENT_BYTES, SealingError
 from sanyuan.common.streams import START, Position
 
 LIMIT_BYTES: Final = 2 * 1024**3
@@ -119,7 +119,8 @@ class Outbox:
     def append(self, connection: Connection, drafts: Sequence[Draft]) -> list[Row]:
         """Give each draft its place, sign it and write it; durable once the caller commits.
 
-        Raises EnvelopeError when a value is too large.
+        Raises EnvelopeError when a value is too large, SealingError when its attachments are:
+        no reader would give either a place, and the stream could not go on.
         """
         moved: dict[Stream, Position] = {}
         now = time.time()
@@ -172,6 +173,13 @@ class Outbox:
 
 
 def _headers(draft: Draft, signature: str) -> tuple[tuple[str, bytes], ...]:
+    size = sum(map(len, draft.sealed.values()))
+    if size > MAX_ATTACHMENT_BYTES:
+        raise SealingError(
+            f"the attachments would have {size} bytes, {MAX_ATTACHMENT_BYTES} are allowed",
+            where=draft.type,
+            do="send them in several records",
+        )
     headers = [(SIGNATURE, signature.encode())]
     if draft.traceparent:
         headers.append((TRACEPARENT, draft.traceparent.encode()))
