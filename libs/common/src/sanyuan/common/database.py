@@ -8,12 +8,24 @@ once `transaction` returns (SQLite: WAL with ``synchronous=FULL``).
 import asyncio
 import fcntl
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import IO, Final, Self, TypeVar, cast
+from typing import IO, Any, Final, Self, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Insert,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, SQLModel
@@ -111,7 +123,7 @@ class Database:
         if self._connection is None:
             self._connection = self._engine.connect()
         with self._connection.begin():
-            fence = self._connection.scalar(_FENCE)
+            fence = self._connection.exec_driver_sql(_READ_FENCE).scalar()
             if fence != self._fence:
                 raise DatabaseError(
                     f"another writer has taken over (fence {fence}, ours {self._fence})",
@@ -127,6 +139,7 @@ class Database:
 
 
 _FENCE: Final = select(WRITER.c.fence)
+_READ_FENCE: Final = str(_FENCE)
 
 
 def _raise_fence(connection: Connection) -> int:
@@ -170,6 +183,26 @@ def read_counter(connection: Connection, name: str) -> int:
 
 def write_counter(connection: Connection, name: str, value: int) -> None:
     """Set a counter."""
-    changed = connection.execute(update(COUNTER).where(COUNTER.c.name == name).values(value=value))
-    if not changed.rowcount:
-        connection.execute(insert(COUNTER).values(name=name, value=value))
+    write_counters(connection, {name: value})
+
+
+def write_counters(connection: Connection, counters: Mapping[str, int]) -> None:
+    """Set several counters."""
+    rows = [{"name": name, "value": value} for name, value in counters.items()]
+    upsert(connection, COUNTER, rows)
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, each replacing what stands under its primary key; one statement for all."""
+    if rows:
+        connection.execute(_upsert_statement(table, connection.dialect.name), rows)
+
+
+@cache
+def _upsert_statement(table: Table, dialect: str) -> Insert:
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    changed = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
+    replaced: Insert = statement.on_conflict_do_update(
+        index_elements=table.primary_key, set_=changed
+    )
+    return replaced

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlmodel import Field, SQLModel
 
-from sanyuan.common.database import table_of
+from sanyuan.common.database import table_of, upsert
 from sanyuan.common.envelope import encode, format_sequence, hash_value
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.ids import new_id
@@ -216,17 +216,14 @@ def _write_rows(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _write_heads(connection: Connection, moved: Mapping[Stream, Position]) -> None:
-    for (source, topic), head in moved.items():
-        place = (HEADS.c.source == source) & (HEADS.c.topic == topic)
-        changed = connection.execute(
-            update(HEADS).where(place).values(sequence=head.sequence, hash=head.hash)
-        )
-        if not changed.rowcount:
-            connection.execute(
-                insert(HEADS).values(
-                    source=source, topic=topic, sequence=head.sequence, hash=head.hash
-                )
-            )
+    upsert(
+        connection,
+        HEADS,
+        [
+            {"source": source, "topic": topic, "sequence": head.sequence, "hash": head.hash}
+            for (source, topic), head in moved.items()
+        ],
+    )
 
 
 def pack_headers(headers: Iterable[tuple[str, bytes]]) -> bytes:
@@ -269,17 +266,19 @@ def mark_acknowledged(connection: Connection, offsets: Mapping[tuple[str, str, i
         )
 
 
+_TRIM: Final = delete(ROWS).where(
+    ROWS.c.source == bindparam("of_source"),
+    ROWS.c.topic == bindparam("of_topic"),
+    ROWS.c.sequence <= bindparam("last"),
+)
+
+
 def trim(connection: Connection, covered: Mapping[Stream, int]) -> int:
     """Remove the rows that a seal covers, up to each stream's last; returns their number."""
-    removed = 0
-    for (source, topic), last in covered.items():
-        result = connection.execute(
-            delete(ROWS).where(
-                ROWS.c.source == source, ROWS.c.topic == topic, ROWS.c.sequence <= last
-            )
-        )
-        removed += result.rowcount
-    return removed
+    if not covered:
+        return 0
+    streams = [{"of_source": s, "of_topic": t, "last": last} for (s, t), last in covered.items()]
+    return connection.execute(_TRIM, streams).rowcount
 
 
 def unconfirmed(connection: Connection) -> dict[Stream, int]:

@@ -5,16 +5,17 @@ Next offsets in the database are the truth; the Kafka group only displays lag. A
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
-from sanyuan.common.database import table_of
+from sanyuan.common.database import table_of, upsert
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.outbox import Stream
-from sanyuan.common.streams import Position
+from sanyuan.common.streams import START, Position
 
 HASH_BYTES: Final = 32
 
@@ -66,23 +67,16 @@ def load_offsets(connection: Connection) -> dict[Partition, int]:
     return {(row.topic, row.partition): row.offset for row in connection.execute(select(OFFSETS))}
 
 
-_MOVE_OFFSET: Final = (
-    update(OFFSETS)
-    .where(OFFSETS.c.topic == bindparam("of_topic"), OFFSETS.c.partition == bindparam("of_number"))
-    .values(offset=bindparam("next"))
-)
-
-
 def save_offsets(connection: Connection, offsets: Mapping[Partition, int]) -> None:
     """Set next offsets."""
-    for (topic, partition), offset in offsets.items():
-        changed = connection.execute(
-            _MOVE_OFFSET, {"of_topic": topic, "of_number": partition, "next": offset}
-        )
-        if not changed.rowcount:
-            connection.execute(
-                insert(OFFSETS).values(topic=topic, partition=partition, offset=offset)
-            )
+    upsert(
+        connection,
+        OFFSETS,
+        [
+            {"topic": topic, "partition": partition, "offset": offset}
+            for (topic, partition), offset in offsets.items()
+        ],
+    )
 
 
 def load_places(connection: Connection, streams: Iterable[Stream]) -> dict[Stream, Position]:
@@ -108,43 +102,58 @@ _MOVE_PLACE: Final = (
     )
     .values(sequence=bindparam("last"), hash=bindparam("head"))
 )
+_INSERT_PLACE: Final = insert(PLACES).values(
+    source=bindparam("of_source"),
+    topic=bindparam("of_topic"),
+    sequence=bindparam("last"),
+    hash=bindparam("head"),
+)
 
 
-def move_place(
-    connection: Connection, stream: Stream, expected: Position, hashes: list[str]
-) -> Position:
-    """Take ``hashes`` after ``expected``; raises PositionError when another moved the place."""
-    source, topic = stream
-    place = Position(expected.sequence + len(hashes), hashes[-1])
-    if expected.sequence == 0:
-        connection.execute(
-            insert(PLACES).values(
-                source=source, topic=topic, sequence=place.sequence, hash=place.hash
-            )
-        )
-    else:
-        moved = connection.execute(
-            _MOVE_PLACE,
-            {
-                "of_source": source,
-                "of_topic": topic,
-                "expected": expected.sequence,
-                "last": place.sequence,
-                "head": place.hash,
-            },
-        )
-        if moved.rowcount != 1:
-            raise PositionError("another writer moved a stream", where=f"{source} in {topic}")
-    connection.execute(
-        insert(TAKEN).values(
-            source=source,
-            topic=topic,
-            first=expected.sequence + 1,
-            hashes=bytes.fromhex("".join(hashes)),
-            taken=time.time(),
-        )
-    )
-    return place
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The hashes that a stream takes after ``expected``."""
+
+    stream: Stream
+    expected: Position
+    hashes: Sequence[str]
+
+    @property
+    def place(self) -> Position:
+        """Where the stream stands afterwards."""
+        return Position(self.expected.sequence + len(self.hashes), self.hashes[-1])
+
+
+def move_places(connection: Connection, moves: Sequence[Move]) -> None:
+    """Take what ``moves`` say; raises PositionError when another writer moved a place."""
+    first = [_moved(move) for move in moves if move.expected == START]
+    later = [_moved(move) for move in moves if move.expected != START]
+    if first:
+        connection.execute(_INSERT_PLACE, first)
+    if later and connection.execute(_MOVE_PLACE, later).rowcount != len(later):
+        raise PositionError("another writer moved a stream", where=moves[0].stream[1])
+    if moves:
+        connection.execute(insert(TAKEN), [_taken(move) for move in moves])
+
+
+def _moved(move: Move) -> dict[str, str | int]:
+    return {
+        "of_source": move.stream[0],
+        "of_topic": move.stream[1],
+        "expected": move.expected.sequence,
+        "last": move.place.sequence,
+        "head": move.place.hash,
+    }
+
+
+def _taken(move: Move) -> dict[str, object]:
+    return {
+        "source": move.stream[0],
+        "topic": move.stream[1],
+        "first": move.expected.sequence + 1,
+        "hashes": bytes.fromhex("".join(move.hashes)),
+        "taken": time.time(),
+    }
 
 
 def hash_at(connection: Connection, stream: Stream, sequence: int) -> str | None:

@@ -63,7 +63,7 @@ TOPICS: Final[dict[str, Topic]] = {
         _topic("catalog-events", 1, "catalog", "everyone", None),
         _topic("operations-log", 12, "operator", "agency audit", WEEK),
         _topic("audit-commands", 1, "system audit", "audit", WEEK),
-        _topic("audit-findings", 1, "audit", "supervisor agency", None),
+        _topic("audit-findings", 1, "audit", "supervisor agency audit", None),
         _topic("audit-seals", 1, "audit", "everyone", WEEK, stream=False),
         _topic("audit-checkpoints", 1, "audit", "everyone", None, stream=False),
         _topic("dead-letters", 1, "service", "operator audit", MONTH),

@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from sanyuan.common.contracts.message import CommandRefused, Message
-from sanyuan.common.database import Database, read_counter, write_counter
+from sanyuan.common.database import Database, read_counter, write_counters
 from sanyuan.common.deadletters import dead_letters
 from sanyuan.common.deciding import Answer, Command, Handler, Outcome
 from sanyuan.common.directory import Directory
@@ -143,8 +143,7 @@ class Cycle:
         drafts = list(answering.drafts(first, questions, batch.outcomes))
         drafts += self._letters(batch.rejections)
         batch.rows = self._producer.outbox.append(connection, drafts)
-        write_counter(connection, DECISIONS, first + len(questions) - 1)
-        write_counter(connection, LAST_AT, last_at)
+        write_counters(connection, {DECISIONS: first + len(questions) - 1, LAST_AT: last_at})
         save_offsets(connection, offsets)
         failpoint("service.before-commit")
         return batch

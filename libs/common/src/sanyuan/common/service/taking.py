@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.outbox import Stream
-from sanyuan.common.positions import hash_at, load_places, move_place
+from sanyuan.common.positions import Move, hash_at, load_places, move_places
 from sanyuan.common.record import Record, Rejection
 from sanyuan.common.streams import START, Position, Verdict, judge
 
@@ -43,8 +43,7 @@ def take(connection: Connection, records: Sequence[Record]) -> Taken:
             taken.append(record)
         elif verdict in _REASONS:
             rejections.append(Rejection(record.raw, *_REASONS[verdict]))
-    for stream, new in hashes.items():
-        move_place(connection, stream, starts[stream], new)
+    move_places(connection, [Move(stream, starts[stream], new) for stream, new in hashes.items()])
     return Taken(taken, rejections)
 
 
