@@ -47,6 +47,10 @@ class Agency:
         self._connector = connector
         self._system = system
 
+    async def directory(self) -> Directory:
+        """Everything that ``participants`` says now."""
+        return await self._connector.refresh()
+
     async def found(self, log_origin: str, log_key: str) -> None:
         """Found the domain under the agency's key, the first record of all."""
         directory = await self._connector.refresh()

@@ -5,7 +5,7 @@ import logging
 import structlog
 import typer
 
-from sanyuan.client.cli import log, membership, verifying
+from sanyuan.client.cli import log, membership, provisioning, verifying
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command("join")(membership.join_command)
 app.add_typer(membership.agency, name="agency")
+app.command("provision")(provisioning.provision_command)
 app.command("verify-person")(verifying.verify_person)
 app.command("verify-organisation")(verifying.verify_organisation)
 app.command("verify")(log.verify)
