@@ -57,7 +57,7 @@ TOPICS: Final[dict[str, Topic]] = {
             WEEK,
         ),
         _topic("catalog-commands", 12, "system catalog", "catalog audit", WEEK),
-        _topic("calls", 12, "system", "catalog audit", WEEK),
+        _topic("calls", 12, "system catalog", "catalog audit", WEEK),
         _topic("identity-events", 1, "identity", "everyone", None),
         _topic("license-exchange-events", 1, "license-exchange", "everyone", None),
         _topic("catalog-events", 1, "catalog", "everyone", None),
