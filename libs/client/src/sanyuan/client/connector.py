@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -35,9 +36,11 @@ from sanyuan.common.relay import Sent
 from sanyuan.common.service.checking import check, decode_all
 from sanyuan.common.service.waiting import Say, wait_for_lock, wait_registered
 from sanyuan.common.systems import SystemFile
+from sanyuan.common.topics import WEEK
 
 GROUP_SECONDS: Final = 0.005
 HAND_OUT_SECONDS: Final = 0.25
+FORGET_SECONDS: Final = 3600.0
 POLL_MS: Final = 500
 # A moment's collecting at the broker saves most of the cost of fetching (faststream.md, fact 25).
 FETCH_MIN_BYTES: Final = 16 * 1024
@@ -322,10 +325,15 @@ class Connector:
             self._queues[system.source].put_nowait(decision)
 
     async def _hand_out(self) -> None:
+        forgotten = 0.0
         while True:
             await asyncio.sleep(HAND_OUT_SECONDS)
             if self._handed:
                 await self._database.transaction(self._forget_handed)
+            if time.monotonic() > forgotten + FORGET_SECONDS:
+                forgotten = time.monotonic()
+                before = time.time() - WEEK.total_seconds()
+                await self._database.transaction(partial(positions.forget_taken, before=before))
 
     def _forget_handed(self, connection: Connection) -> None:
         handed, self._handed = self._handed, []

@@ -8,11 +8,12 @@ cover, and sends again what the log has passed over.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+import httpx
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import Connection, func, select
@@ -35,8 +36,9 @@ from sanyuan.common.outbox import (
 from sanyuan.common.partition import partition_of
 from sanyuan.common.positions import load_offsets, save_offsets
 from sanyuan.common.reading import read_many
-from sanyuan.common.receipts import SEALS, Receipt, check_not_ahead, read_receipt
+from sanyuan.common.receipts import SEALS, Receipt, ask_heads, check_not_ahead, read_receipt
 from sanyuan.common.relay import Relay, Sent
+from sanyuan.common.streams import Position
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import topic_named
 
@@ -137,9 +139,27 @@ class Producer:
     async def _seek(self, consumer: AIOKafkaConsumer, wanted: int) -> None:
         start = (await consumer.beginning_offsets([_SEALS]))[_SEALS]
         if wanted < start:
-            log.warning("seals older than the topic keeps were not read", missed=start - wanted)
+            await self._ask_audit()
         self._next = max(wanted, start)
         consumer.seek(_SEALS, self._next)
+
+    async def _ask_audit(self) -> None:
+        """Compare with the log's own heads, because seals have expired unread; waits for audit."""
+        url = self._system.urls.get("audit", "")
+        heads: dict[Stream, Position] = {}
+        for source in self._systems:
+            while True:
+                try:
+                    heads |= await ask_heads(url, source, self._system.domain)
+                    break
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    log.warning("waiting for audit's GET /streams", error=type(error).__name__)
+                    await asyncio.sleep(WATCH_SECONDS)
+        await self._database.transaction(lambda connection: self._compare(connection, heads))
+
+    def _compare(self, connection: Connection, heads: Mapping[Stream, Position]) -> None:
+        for stream, place in heads.items():
+            check_not_ahead(stream, place, self.outbox.head(connection, stream))
 
     async def _follow_seals(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -176,8 +196,7 @@ class Producer:
             for stream, place in receipt.covered.items()
             if stream[0] in own
         }
-        for stream, place in covered.items():
-            check_not_ahead(stream, place, self.outbox.head(connection, stream))
+        self._compare(connection, covered)
         trim(connection, {stream: place.sequence for stream, place in covered.items()})
         save_offsets(connection, {(SEALS, 0): following})
 

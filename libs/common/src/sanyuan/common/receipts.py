@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import httpx
 from pydantic import ValidationError
 
 from sanyuan.common.contracts.log import Sealed
@@ -16,6 +17,7 @@ from sanyuan.common.record import SIGNATURE, RawRecord
 from sanyuan.common.streams import Position
 
 SEALS: Final = "audit-seals"
+ASK_SECONDS: Final = 5.0
 
 
 class RestoredBackupError(SanyuanError):
@@ -65,6 +67,20 @@ def _receipt(sealed: Sealed, domain: str) -> Receipt:
             for partition, offset in partitions.items()
         },
     )
+
+
+async def ask_heads(url: str, source: str, domain: str) -> dict[Stream, Position]:
+    """The heads that the log has of a source, by audit's ``GET /streams``; raises httpx.HTTPError.
+
+    Not signed: good enough to refuse to run, never to forget a row.
+    """
+    async with httpx.AsyncClient(timeout=ASK_SECONDS) as client:
+        answer = await client.get(f"{url}/streams", params={"source": source})
+        answer.raise_for_status()
+    return {
+        (source, row["topic"].removeprefix(f"{domain}/")): Position(row["last"], row["head"])
+        for row in answer.json()["streams"]
+    }
 
 
 def check_not_ahead(stream: Stream, sealed: Position, own: Position) -> None:

@@ -88,6 +88,12 @@ def is_sampled(text: str | None) -> bool:
     return text is not None and text[-1:] in _SAMPLED and _TRACEPARENT.fullmatch(text) is not None
 
 
+def trace_id(text: str | None) -> str | None:
+    """The trace of a header, 32 hex digits."""
+    match = _TRACEPARENT.fullmatch(text or "")
+    return match[1] if match else None
+
+
 def format_traceparent(context: SpanContext) -> str:
     """The header of a span's context."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

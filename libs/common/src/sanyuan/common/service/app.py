@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,10 @@ from sanyuan.common.service.cycle import Cycle, Domain
 from sanyuan.common.service.subscriber import make_broker
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
 from sanyuan.common.systems import SystemFile
+from sanyuan.common.topics import WEEK
 
 WATCH_SECONDS: Final = 0.5
+FORGET_SECONDS: Final = 3600.0
 
 log = structlog.get_logger()
 
@@ -141,15 +144,16 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
         await broker.start()
         state.waiting = None
         log.info("ready", source=system.source)
-        await _watch(cycle, producer)
+        await _watch(database, cycle, producer)
 
 
 def _models(plan: Plan) -> list[type[SQLModel]]:
     return [*outbox.MODELS, *positions.MODELS, *plan.models]
 
 
-async def _watch(cycle: Cycle, producer: Producer) -> None:
-    """Publish the outbox's age and size; raises what ended a background task."""
+async def _watch(database: Database, cycle: Cycle, producer: Producer) -> None:
+    """Publish the outbox's age and size, forget old hashes; raises what ended a task."""
+    forgotten = 0.0
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         if (failure := producer.failure()) is not None:
@@ -157,3 +161,7 @@ async def _watch(cycle: Cycle, producer: Producer) -> None:
         oldest = producer.relay.oldest_pending()
         age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
         cycle.measures.outbox(age, producer.outbox_bytes)
+        if time.monotonic() > forgotten + FORGET_SECONDS:
+            forgotten = time.monotonic()
+            before = time.time() - WEEK.total_seconds()
+            await database.transaction(partial(positions.forget_taken, before=before))

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
+from sanyuan.common import telemetry
 from sanyuan.common.contracts.message import CommandRefused, Message
 from sanyuan.common.database import Database, read_counter, write_counters
 from sanyuan.common.deadletters import dead_letters
@@ -33,6 +35,8 @@ from sanyuan.common.service.taking import take
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.telemetry import BatchTrace
 from sanyuan.common.topics import TOPICS
+
+log = structlog.get_logger()
 
 DECISIONS: Final = "decisions"
 LAST_AT: Final = "last_at_us"
@@ -119,6 +123,7 @@ class Cycle:
         self._next = positions | offsets
         self._producer.submit(batch.rows)
         trace.end(len(new))
+        _log_sampled(batch)
         self.measures.batch(new, batch.outcomes, batch.rejections, time.perf_counter() - started)
 
     def _decide(
@@ -186,3 +191,16 @@ class Cycle:
             )
             for letter in dead_letters(self._domain.name, rejections)
         ]
+
+
+def _log_sampled(batch: _Batch) -> None:
+    """Tell of each traced decision: case, trace, type and reason, never content."""
+    for question, outcome in zip(batch.questions, batch.outcomes, strict=True):
+        if telemetry.is_sampled(question.traceparent):
+            log.info(
+                "decided",
+                case=question.record.envelope.correlationid,
+                trace=telemetry.trace_id(question.traceparent),
+                type=outcome.answer.type.TYPE,
+                reason=outcome.answer.fields.get("reason"),
+            )
