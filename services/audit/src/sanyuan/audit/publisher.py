@@ -92,7 +92,7 @@ class Publisher:
         await self._send_parts([part for part in parts if part.leaf < self.published.size])
 
     async def publish(self, head: Checkpoint, files: Files, parts: Sequence[Part]) -> None:
-        """Publish `head` over committed leaves; raises ForkError before it signs another history."""
+        """Publish `head` over committed leaves; raises ForkError before signing another history."""
         await asyncio.to_thread(self._folder.write_tiles, files)
         failpoint("audit.after-tiles")
         note = await asyncio.to_thread(self._sign, head)

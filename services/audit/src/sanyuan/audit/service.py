@@ -147,6 +147,7 @@ class AuditLog:
         if sealing is not None:
             drop_published(connection, self._publisher.published.size)
             write_sealing(connection, sealing)
+            failpoint("audit.before-commit")
         return sealing
 
     def _head(self) -> Checkpoint:

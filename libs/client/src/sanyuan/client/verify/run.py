@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -63,10 +64,11 @@ def verify_log(
     told = _Findings()
     report = Report(name)
     try:
-        opened = open_source(source) if isinstance(source, str) else source
-        report = _Verification(
-            opened, agency_key, log_key, state_dir or state_folder(), progress, jobs
-        ).run(report, told)
+        # A source that the caller opened is the caller's to close.
+        with open_source(source) if isinstance(source, str) else nullcontext(source) as opened:
+            report = _Verification(
+                opened, agency_key, log_key, state_dir or state_folder(), progress, jobs
+            ).run(report, told)
     except SourceError as error:
         told.tell(Finding(Grade.UNREADABLE, error.what, path=error.where))
     return replace(

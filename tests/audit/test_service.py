@@ -1,0 +1,289 @@
+"""The audit service as a process on the real broker: whatever is killed, the log is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from aiokafka.producer import message_accumulator
+from aiokafka.producer import producer as producing
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as PythonBuilder
+
+from sanyuan.client.agency import load_request, open_agency
+from sanyuan.client.connector import Connector
+from sanyuan.client.follow import Follower
+from sanyuan.client.joining import join, request_path
+from sanyuan.client.provisioning import found, provision
+from sanyuan.client.verify import Report, verify_log
+from sanyuan.client.verify.source import open_source
+from sanyuan.common.contracts.participants import ParticipantRegistered
+from sanyuan.common.failpoints import FAILPOINTS
+from sanyuan.common.ids import new_case
+from sanyuan.common.kafka import start_producer
+from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
+from sanyuan.common.outbox import Draft, Row
+from sanyuan.common.partition import partition_of
+from sanyuan.common.sources import parse_source
+from sanyuan.common.systems import SystemFile
+from sanyuan.sandbox import ports
+from sanyuan.sandbox.embedded import EmbeddedKafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
+
+AGENCY = "//cn/agency/11100000000013338W/agency"
+AUDIT = "//cn/services/audit"
+FOOD = "//cn/departments/11110000000012345X/food-permits"
+STEPS = [name for name in FAILPOINTS if name.startswith("audit.")]
+
+
+@dataclass
+class Domain:
+    """A founded domain with one department, and its audit process."""
+
+    var: Path
+    kafka: EmbeddedKafka
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def file(self, name: str) -> SystemFile:
+        return SystemFile.load(self.var / "systems" / f"{name}.json")
+
+    def start(self, **environment: str) -> None:
+        settings = {
+            "SANYUAN_VAR": str(self.var),
+            "SANYUAN_AUDIT_HTTP_PORT": str(self.port),
+            "SANYUAN_AUDIT_CHECKPOINT_SECONDS": "0.1",
+        }
+        with (self.var / "audit.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sanyuan.audit"],
+                env=os.environ | settings | environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+
+    async def ready(self, seconds: float = 30) -> None:
+        async with httpx.AsyncClient() as client, asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    if (await client.get(f"{self.url}/ready")).status_code == 200:
+                        return
+                await asyncio.sleep(0.05)
+
+    async def logged(self, source: str, count: int, seconds: float = 30) -> None:
+        """Wait until so many records of a source's commands are in the published log."""
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient() as client:
+            while True:
+                with contextlib.suppress(httpx.HTTPError):
+                    answer = await client.get(f"{self.url}/streams", params={"source": source})
+                    rows = {row["topic"]: row["last"] for row in answer.json().get("streams", [])}
+                    if rows.get("cn/identity-commands", 0) >= count:
+                        return
+                assert time.monotonic() < deadline, (self.var / "audit.log").read_text()[-3000:]
+                await asyncio.sleep(0.05)
+
+    def verify(self, log: str | None = None) -> Report:
+        agency = self.file("agency").signing.verifier
+        key = load_log_key(self.var / LOG_KEY_FILE).verifier
+        folder = log or str(self.var / "audit" / "log")
+        return verify_log(folder, agency, key, state_dir=self.var / "state", jobs=1)
+
+
+@pytest.fixture
+def domain(empty_kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Domain]:
+    made = Domain(tmp_path, empty_kafka, ports.free(30_000 + os.getpid() % 10_000))
+    asyncio.run(_establish(made))
+    yield made
+    made.stop()
+
+
+async def _establish(domain: Domain) -> None:
+    systems = domain.var / "systems"
+    for source in (AGENCY, AUDIT, FOOD):
+        join(domain.var, parse_source(source))
+    agency = domain.file("agency")
+    await found(agency.parsed, str(agency.signing.verifier), domain.kafka.admin, systems)
+    key = load_log_key(domain.var / LOG_KEY_FILE)
+    async with open_agency(systems / "agency.json") as office:
+        await office.found(key.name, str(key.verifier))
+        await office.register(
+            [
+                ParticipantRegistered(participant="11100000000013338W", role="agency", name="机构"),
+                ParticipantRegistered(
+                    participant="11110000000012345X", role="department", name="局"
+                ),
+            ]
+        )
+        requests = [
+            load_request(request_path(domain.var, n)) for n in ("agency", "audit", "food-permits")
+        ]
+        await office.admit(requests)
+        directory = await office._connector.refresh()
+    await provision(directory, domain.kafka.admin, systems, {"audit": domain.url})
+
+
+@contextlib.asynccontextmanager
+async def department(domain: Domain) -> AsyncIterator[Connector]:
+    database = domain.var / "client.db"
+    async with Connector.open([domain.file("food-permits")], database) as connector:
+        yield connector
+
+
+async def send(domain: Domain, connector: Connector, count: int) -> list[Row]:
+    key = domain.file("food-permits").signing
+    drafts = [
+        Draft(
+            key=key,
+            domain="cn",
+            topic="identity-commands",
+            type="identity.verify-person.v1",
+            data={"n": number},
+            time="2026-11-23T02:17:00.123456Z",
+            case=new_case(),
+        )
+        for number in range(count)
+    ]
+    return list(await asyncio.gather(*(connector.send(draft) for draft in drafts)))
+
+
+async def test_what_is_sent_is_in_a_sound_log_within_moments(domain: Domain) -> None:
+    domain.start()
+    await domain.ready()
+    async with department(domain) as connector:
+        await send(domain, connector, 500)
+        await domain.logged(FOOD, 500)
+        report = domain.verify()
+        assert (report.exit_code, report.findings) == (0, ())
+        for log in (f"{domain.url}/log/", f"{domain.url}/log/2026"):
+            report = domain.verify(log)
+            assert (report.exit_code, report.findings) == (0, ()), log
+    async with httpx.AsyncClient(base_url=domain.url) as client:
+        assert (await client.get("/log/2025/checkpoint")).status_code == 404
+        assert (await client.get("/log/tile/0/0")).status_code == 404
+        assert (await client.get("/log/..%2faudit.db")).status_code == 404
+        assert (await client.get("/streams")).status_code == 400
+        assert "sanyuan_audit_log_size" in (await client.get("/metrics")).text
+        status = (await client.get("/status")).json()
+        assert status["size"] == report.size
+        assert status["checkpoint_lag_ms"]["p99"] is not None
+
+
+async def test_a_follower_sees_every_record_as_it_is_logged(domain: Domain) -> None:
+    domain.start()
+    await domain.ready()
+    key = load_log_key(domain.var / LOG_KEY_FILE).verifier
+    with open_source(f"{domain.url}/log") as source:
+        following = Follower(source, domain.file("agency").agency, key, poll_s=0.05)
+        async with department(domain) as connector, asyncio.timeout(30):
+            rows = await send(domain, connector, 20)
+            seen = []
+            async for logged in following.records():
+                if logged.leaf.envelope.source == FOOD:
+                    seen.append(logged.leaf.value)
+                if len(seen) == 20:
+                    break
+    assert seen == [row.value for row in rows]
+
+
+@pytest.mark.kill
+@pytest.mark.slow
+async def test_after_a_kill_at_every_step_the_log_goes_on(domain: Domain) -> None:
+    sent = 0
+    async with department(domain) as connector:
+        for number, step in enumerate(STEPS, 1):
+            domain.start(SANYUAN_FAILPOINT=f"{step}:3")
+            assert domain.process is not None
+            while domain.process.poll() is None:
+                sent += len(await send(domain, connector, 100))
+                assert sent < number * 5000, step
+                await asyncio.sleep(0.1)
+        domain.start()
+        sent += len(await send(domain, connector, 100))
+        await domain.logged(FOOD, sent)
+        await _emptied(connector)
+    report = domain.verify()
+    assert (report.exit_code, report.findings) == (0, ())
+
+
+async def _emptied(connector: Connector, seconds: float = 20) -> None:
+    """Every record has its receipt: no row is left in the outbox."""
+    async with asyncio.timeout(seconds):
+        while connector._producer.outbox_bytes:
+            await connector._producer._measure()
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.kill
+@pytest.mark.slow
+async def test_the_log_survives_the_broker_and_the_broker_the_log(domain: Domain) -> None:
+    domain.start()
+    await domain.ready()
+    async with department(domain) as connector:
+        await send(domain, connector, 200)
+        assert domain.process is not None
+        domain.process.kill()
+        domain.process.wait()
+        await asyncio.to_thread(domain.kafka.kill)
+        domain.start()
+        await send(domain, connector, 200)
+        await domain.logged(FOOD, 400, 60)
+        await asyncio.to_thread(domain.kafka.kill)
+        await send(domain, connector, 200)
+        await domain.logged(FOOD, 600, 60)
+        await _emptied(connector)
+    report = domain.verify()
+    assert (report.exit_code, report.findings) == (0, ())
+
+
+class NotUtf8(str):
+    """A header name that only aiokafka's builder in Python lets pass."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff"
+
+
+async def test_an_unreadable_header_is_counted_and_stepped_over(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain.start()
+    await domain.ready()
+    system = domain.file("food-permits")
+    async with department(domain) as connector:
+        await send(domain, connector, 10)
+        with monkeypatch.context() as patch:
+            for module in (message_accumulator, producing):
+                patch.setattr(module, "DefaultRecordBatchBuilder", PythonBuilder)
+            producer = await start_producer(system)
+            headers = [(NotUtf8("x"), b"")]
+            partition = partition_of(FOOD.encode(), 12)
+            await producer.send_and_wait(
+                "identity-commands", b"x", FOOD.encode(), partition, headers=headers
+            )
+            await producer.stop()
+        await send(domain, connector, 10)
+        await domain.logged(FOOD, 20)
+    report = domain.verify()
+    assert report.exit_code == 0
+    assert any("unreadable" in finding.what for finding in report.findings)
