@@ -6,12 +6,16 @@ and an offset that does not read becomes a record without key, value and headers
 rejects as unreadable.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+
+REFILL_SECONDS: Final = 0.3
 
 log = structlog.get_logger()
 
@@ -45,6 +49,9 @@ async def _read_one_by_one(
     for partition in partitions:
         if partition in positions:
             consumer.seek(partition, positions[partition])
+    # One wait for all of them: seeking dropped what was fetched. What does not come in time will
+    # end the next read the same way, and is looked for again.
+    await asyncio.sleep(REFILL_SECONDS)
     found: Records = []
     for partition in partitions:
         found += await _step(consumer, partition)
@@ -57,7 +64,7 @@ async def _step(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Record
     for _ in range(1000):
         position = await consumer.position(partition)
         try:
-            fetched = await consumer.getmany(partition, timeout_ms=200, max_records=1)
+            fetched = await consumer.getmany(partition, timeout_ms=0, max_records=1)
         except KafkaError:
             raise
         except Exception:  # noqa: BLE001  see read_many

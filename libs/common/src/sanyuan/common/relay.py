@@ -24,7 +24,9 @@ from sanyuan.common.partition import partition_of
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import INBOX_PREFIX, partitions_of
 
+FIRST_BACKOFF_SECONDS: Final = 0.1
 MAX_BACKOFF_SECONDS: Final = 60.0
+MAX_DOUBLINGS: Final = 10
 LOAD_ROWS: Final = 2000
 MARK_SECONDS: Final = 0.25
 
@@ -187,11 +189,15 @@ class Relay:
             self.on_sent(row, partition, offset)
 
     def _fail(self, row: Row, error: KafkaError, failed: dict[Stream, int]) -> None:
-        failed.setdefault(row.stream, row.sequence)
+        """Once a stream, however many of its rows were under way: one failure, one back-off."""
+        if row.stream in failed:
+            return
+        failed[row.stream] = row.sequence
         repair = self._repairs.setdefault(row.stream, _Repair(row.sequence, 0.0))
         repair.first = min(repair.first, row.sequence)
         repair.tries += 1
-        repair.due = time.monotonic() + min(0.1 * 2**repair.tries, MAX_BACKOFF_SECONDS)
+        backoff = FIRST_BACKOFF_SECONDS * 2 ** min(repair.tries, MAX_DOUBLINGS)
+        repair.due = time.monotonic() + min(backoff, MAX_BACKOFF_SECONDS)
         log.warning("sending failed", error=type(error).__name__, topic=row.topic)
 
     async def _discard_producer(self, user: str) -> None:
@@ -220,7 +226,8 @@ class Relay:
                 return
             if rows:
                 first = rows[-1].sequence + 1
-            if len(rows) < LOAD_ROWS and self._submitted.get(stream, 0) < first:
+            # No rows at all: a seal has covered them meanwhile, they had arrived.
+            if not rows or (len(rows) < LOAD_ROWS and self._submitted.get(stream, 0) < first):
                 del self._repairs[stream]
                 return
 

@@ -19,6 +19,7 @@ from sanyuan.identity.domain.requests import (
     ErasePerson,
     ErasureReason,
     ErasureRefused,
+    Grounds,
     NotVerified,
     Reason,
     Refused,
@@ -210,15 +211,22 @@ class _Desk:
         return Erased()
 
 
-def _admit(request: Verify) -> Claim | Refused:
-    """The claim, unless something is wrong before anything is looked up; most general first."""
-    grounds = request.grounds
+def refuse(grounds: Grounds) -> Refused | None:
+    """Why nothing is opened or looked up on these grounds; most general first."""
     if grounds.purpose is None:
         return Refused(Reason.NO_PURPOSE, "data.purpose says for what the answer is needed")
     if grounds.purpose not in grounds.permitted:
         return Refused(Reason.NOT_PERMITTED, "the agency has not permitted this purpose")
     if not grounds.is_audience_registered:
         return Refused(Reason.NOT_PERMITTED, "the service in data.audience is not registered yet")
+    return None
+
+
+def _admit(request: Verify) -> Claim | Refused:
+    """The claim, unless something is wrong before anything is looked up."""
+    refusal = refuse(request.grounds)
+    if refusal is not None:
+        return refusal
     if isinstance(request.claim, Malformed):
         return Refused(Reason.MALFORMED, request.claim.why)
     return request.claim

@@ -19,7 +19,7 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.common.sealing import PublicSealingKey
 from sanyuan.identity import store
 from sanyuan.identity.assertions import Issuer, issue
-from sanyuan.identity.decide import decide, wanted
+from sanyuan.identity.decide import decide, refuse, wanted
 from sanyuan.identity.domain.pseudonyms import Keys, organisation_index, person_index
 from sanyuan.identity.domain.requests import (
     Answer as Verdict,
@@ -53,6 +53,7 @@ from sanyuan.identity.domain.subjects import (
 from sanyuan.identity.registers import LegalEntityRegister, PopulationRegister
 
 SERVICE: Final = "identity"
+NOT_OPENED: Final = Malformed("the subject was not opened")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # Registers and birth dates live on China Standard Time, which has no summer time since 1992.
@@ -149,8 +150,9 @@ def read_request(command: Command[Message], directory: Directory, keys: Keys) ->
     asker = Asker(command.sender.participant or "", command.sender.role == "agency")
     match command.data:
         case messages.VerifyPerson() | messages.VerifyOrganisation() as asked:
-            claim = _read_claim(command, on)
             grounds = _grounds(command, asked, directory)
+            # Personal data that nobody may ask about is not even opened.
+            claim = NOT_OPENED if refuse(grounds) else _read_claim(command, on)
             return Verify(at, asker, grounds, claim, _index(keys, claim), command.entropy)
         case messages.RevokeAssertion(jti=jti):
             return RevokeAssertion(at, asker, jti)
@@ -175,7 +177,7 @@ def _grounds(
     directory: Directory,
 ) -> Grounds:
     return Grounds(
-        purpose=asked.purpose,
+        purpose=asked.purpose or None,
         audience=asked.audience,
         case=command.case,
         permitted=directory.purposes(command.sender.participant, SERVICE),

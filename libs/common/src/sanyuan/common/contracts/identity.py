@@ -25,7 +25,7 @@ Level = Literal["two-factor", "three-factor", "name-and-code", "with-representat
 class _Verify(Message):
     TOPICS = COMMANDS
     SEALED = ("subject",)
-    purpose: Purpose | None = None
+    purpose: Purpose | Literal[""] | None = None
     legal_basis: ShortText
     audience: Audience
     subject: Attachment

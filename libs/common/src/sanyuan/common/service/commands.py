@@ -1,7 +1,7 @@
 """From an authentic record to a command, or to the refusal of one that cannot be understood."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from sanyuan.common.contracts.message import (
@@ -50,7 +50,7 @@ def parse_command(
         case=envelope.correlationid or "",
         actor=envelope.actor,
         data=data,
-        opened=_open_all(record, data, own),
+        opened=Attachments(record, data, own),
         entropy=os.urandom(32),
     )
 
@@ -59,8 +59,30 @@ def _refuse(refused: type[CommandRefused], reason: str, detail: str) -> Answer:
     return Answer(refused, {"reason": reason, "detail": detail})
 
 
-def _open_all(record: Record, data: Message, own: SystemFile) -> Mapping[str, bytes | None]:
-    return {name: _open(record, name, getattr(data, name), own) for name in data.SEALED}
+class Attachments(Mapping[str, bytes | None]):
+    """The attachments of a command, each opened when it is asked for, once.
+
+    So that nothing is opened for a purpose that is not permitted.
+    """
+
+    def __init__(self, record: Record, data: Message, own: SystemFile) -> None:
+        self._record = record
+        self._data = data
+        self._own = own
+        self._opened: dict[str, bytes | None] = {}
+
+    def __getitem__(self, name: str) -> bytes | None:
+        if name not in self._data.SEALED:
+            raise KeyError(name)
+        if name not in self._opened:
+            self._opened[name] = _open(self._record, name, getattr(self._data, name), self._own)
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data.SEALED)
+
+    def __len__(self) -> int:
+        return len(self._data.SEALED)
 
 
 def _open(record: Record, name: str, named: Attachment, own: SystemFile) -> bytes | None:
