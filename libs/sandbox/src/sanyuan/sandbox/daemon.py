@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from sanyuan.common.errors import SanyuanError
@@ -52,6 +53,8 @@ def launch(var: Path, limit: float = 10.0) -> Process:
         raise run_folder.AlreadyRunningError(
             f"this installation runs already (process {running.pid})", where=str(run)
         )
+    for stale in _folder(var).glob("*.json"):  # before anyone can submit anything to the new one
+        stale.unlink()
     (var / "logs").mkdir(parents=True, exist_ok=True)
     with (var / "logs" / _LOG).open("ab") as log:
         popen = subprocess.Popen(
@@ -74,6 +77,16 @@ def launch(var: Path, limit: float = 10.0) -> Process:
     )
 
 
+def serves(var: Path) -> bool:
+    """Whether what runs there is a supervisor in the background, and not somebody's `demo`."""
+    process = run_folder.supervisor(var / "run")
+    if process is None:
+        return False
+    with suppress(psutil.Error):
+        return __name__ in psutil.Process(process.pid).cmdline()
+    return False
+
+
 def submit(var: Path, program: Program, limit: float = 10.0) -> Process:
     """Has the supervisor run `program`, and returns its process; raises DaemonError."""
     orders = _folder(var)
@@ -94,6 +107,16 @@ def submit(var: Path, program: Program, limit: float = 10.0) -> Process:
     raise DaemonError(
         f"{program.name} was not started{_last_line(var / 'logs' / _LOG)}", where=str(var / "logs")
     )
+
+
+def withdraw(var: Path, name: str, limit: float = 15.0) -> None:
+    """Has the supervisor stop a program, and waits until it has; raises DaemonError."""
+    (_folder(var) / f"{name}.json").unlink(missing_ok=True)
+    end = time.monotonic() + limit
+    while _process(var, name) is not None:
+        if time.monotonic() > end:
+            raise DaemonError(f"{name} was not stopped", where=str(var / "logs" / _LOG))
+        time.sleep(0.02)
 
 
 def halt(var: Path, limit: float = 60.0) -> bool:
@@ -119,8 +142,6 @@ def serve(var: Path) -> None:
         signal.signal(number, lambda *_: ending.set())
     with Supervisor(var) as supervisor:
         orders, running = _folder(var), dict[str, _Order]()
-        for stale in orders.glob("*.json"):
-            stale.unlink()
         while not ending.wait(_TICK):
             _follow(supervisor, orders, running)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sanyuan.common.errors import SanyuanError
+from sanyuan.sandbox.language import Language, language_of
 
 
 class SettingError(SanyuanError):
@@ -16,21 +17,30 @@ class SettingError(SanyuanError):
 class Settings:
     """Two folders: `var` holds an installation, `cache` what all installations can share.
 
-    `kafka_port` None means the one that was chosen at the first start.
+    A port that is None means the one that was chosen at the first start.
     """
 
     var: Path
     cache: Path
     kafka_port: int | None = None
+    identity_port: int | None = None
+    audit_port: int | None = None
+    language: Language = Language.ENGLISH
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
-    """From `SANYUAN_VAR`, `SANYUAN_KAFKA_PORT` and `XDG_CACHE_HOME`; raises SettingError."""
+    """From `SANYUAN_VAR`, `SANYUAN_LANG` (or the locale) and `XDG_CACHE_HOME`.
+
+    Ports: `SANYUAN_KAFKA_PORT`, `SANYUAN_{IDENTITY,AUDIT}_HTTP_PORT`. Raises SettingError.
+    """
     caches = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Settings(
         var=Path(environment.get("SANYUAN_VAR") or "var").absolute(),
         cache=Path(caches).absolute() / "sanyuan",
         kafka_port=_port(environment, "SANYUAN_KAFKA_PORT"),
+        identity_port=_port(environment, "SANYUAN_IDENTITY_HTTP_PORT"),
+        audit_port=_port(environment, "SANYUAN_AUDIT_HTTP_PORT"),
+        language=language_of(environment),
     )
 
 
