@@ -49,12 +49,13 @@ async def _read_one_by_one(
     for partition in partitions:
         if partition in positions:
             consumer.seek(partition, positions[partition])
-    # One wait for all of them: seeking dropped what was fetched. What does not come in time will
-    # end the next read the same way, and is looked for again.
-    await asyncio.sleep(REFILL_SECONDS)
     found: Records = []
-    for partition in partitions:
-        found += await _step(consumer, partition)
+    # Twice, without waiting for any partition: the first look lets go of what was fetched before
+    # the seek, the second finds the offender. If that comes later still, the next read ends here.
+    for wait in (REFILL_SECONDS, 0):
+        for partition in partitions:
+            found += await _step(consumer, partition)
+        await asyncio.sleep(wait)
     return found
 
 
