@@ -67,6 +67,9 @@ class Follower:
                     ends = await self._consumer.end_offsets(list(self._applies))
                     await self._read_to(ends)
             except (TimeoutError, KafkaError) as error:
+                # What was read when the time was up is not applied: it has to be read again.
+                for partition, offset in self._next.items():
+                    self._consumer.seek(partition, offset)
                 raise CatchUpError(
                     f"the ends of {', '.join(sorted(p.topic for p in self._applies))} were not"
                     f" reached within {seconds:g} s ({type(error).__name__})",

@@ -15,7 +15,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-REFILL_SECONDS: Final = 0.3
+REFILL_MS: Final = 300
+MAX_STEPS: Final = 500
 
 log = structlog.get_logger()
 
@@ -44,38 +45,42 @@ async def read_many(
 async def _read_one_by_one(
     consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
 ) -> Records:
-    """Step over what does not parse; what parses before it is returned with it."""
+    """Step over what does not parse; what parses around it is returned with it.
+
+    Every partition starts again where the caller stands: what `getmany` had taken from others
+    before it raised is lost otherwise. All wait together, so that an offender costs one wait.
+    """
     partitions = sorted(consumer.assignment())
     for partition in partitions:
-        if partition in positions:
-            consumer.seek(partition, positions[partition])
+        consumer.seek(partition, positions.get(partition, 0))
+    steps = [_step(consumer, partition) for partition in partitions]
     found: Records = []
-    # Twice, without waiting for any partition: the first look lets go of what was fetched before
-    # the seek, the second finds the offender. If that comes later still, the next read ends here.
-    for wait in (REFILL_SECONDS, 0):
-        for partition in partitions:
-            found += await _step(consumer, partition)
-        await asyncio.sleep(wait)
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        found += outcome
     return found
 
 
 async def _step(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Records:
-    """Read one partition up to and over its first offender, if it has one near."""
+    """Read one partition up to its next offenders and over them, until it reads again."""
     found: Records = []
-    for _ in range(1000):
+    over = False
+    for _ in range(MAX_STEPS):
         position = await consumer.position(partition)
         try:
-            fetched = await consumer.getmany(partition, timeout_ms=0, max_records=1)
+            fetched = await consumer.getmany(partition, timeout_ms=REFILL_MS, max_records=1)
         except KafkaError:
             raise
         except Exception:  # noqa: BLE001  see read_many
             consumer.seek(partition, position + 1)
             found.append(_unreadable(partition, position))
-            return found
+            over = True
+            continue
         records = [record for records in fetched.values() for record in records]
-        if not records:
-            return found
         found += records
+        if over or not records:
+            return found
     return found
 
 
