@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
@@ -25,7 +26,7 @@ from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.follower import Follower, Participants
+from sanyuan.common.follower import CatchUpError, Follower, Participants
 from sanyuan.common.kafka import raw_records, start_consumer
 from sanyuan.common.outbox import Draft, Row
 from sanyuan.common.positions import Partition, load_offsets
@@ -42,6 +43,7 @@ GROUP_SECONDS: Final = 0.005
 HAND_OUT_SECONDS: Final = 0.25
 FORGET_SECONDS: Final = 3600.0
 POLL_MS: Final = 500
+RETRY_SECONDS: Final = 0.5
 # A moment's collecting at the broker saves most of the cost of fetching (faststream.md, fact 25).
 FETCH_MIN_BYTES: Final = 16 * 1024
 FETCH_WAIT_MS: Final = 40
@@ -75,9 +77,10 @@ class Connector:
         self._to_receive = asyncio.Event()
         self._handed: list[tuple[str, int]] = []
         self._waiters: dict[Ref, asyncio.Future[Decision]] = {}
-        self._queues: dict[str, asyncio.Queue[Decision]] = {
+        self._queues: dict[str, asyncio.Queue[Decision | None]] = {
             source: asyncio.Queue() for source in self._systems
         }
+        self._failure: BaseException | None = None
         self._offsets: dict[Partition, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -145,10 +148,15 @@ class Connector:
         """Everything in the system's inbox that nobody waits for, each once; for ever.
 
         What was handed out and not followed by asking for the next comes again after a crash.
+        Raises what ended the connection, ConnectorClosedError when it was closed.
         """
         queue = self._queues[source]
         while True:
             decision = await queue.get()
+            if decision is None:
+                queue.put_nowait(None)
+                self._check_alive()
+                return
             failpoint("client.after-take")
             yield decision
             self._handed.append((decision.topic, decision.offset))
@@ -171,6 +179,8 @@ class Connector:
             asyncio.create_task(work)
             for work in (self._commit_sends(), self._commit_received(), self._hand_out(), *readers)
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._note_end)
 
     async def _stop(self) -> None:
         for task in self._tasks:
@@ -180,18 +190,28 @@ class Connector:
         if self._follower is not None:
             await self._follower.stop()
         await self._database.transaction(self._forget_handed)
-        closed = ConnectorClosedError("the connector was closed", do="open it again and wait there")
-        waiting: list[asyncio.Future[Any]] = [f for _, f in self._sends]
+        self._end(
+            ConnectorClosedError("the connector was closed", do="open it again and wait there")
+        )
+
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the connection ends", error=f"{type(error).__name__}: {error}")
+            self._end(error)
+
+    def _end(self, error: BaseException) -> None:
+        """Tell everybody who waits: nothing comes any more."""
+        self._failure = self._failure or error
+        waiting: list[asyncio.Future[Any]] = [future for _, future in self._sends]
         for future in (*waiting, *self._waiters.values()):
             if not future.done():
-                future.set_exception(closed)
+                future.set_exception(error)
                 future.exception()  # whoever waits sees it; nobody waiting is no fault
+        for queue in self._queues.values():
+            queue.put_nowait(None)
 
     def _check_alive(self) -> None:
-        failure = self._producer.failure()
-        for task in self._tasks:
-            if failure is None and task.done() and not task.cancelled():
-                failure = task.exception()
+        failure = self._failure or self._producer.failure()
         if failure is not None:
             raise failure
 
@@ -219,6 +239,12 @@ class Connector:
             for item in batch:
                 await self._commit_batch([item])
             return
+        except BaseException as error:  # the database's: this task ends, and nobody waits for ever
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()
+            raise
         failpoint("client.after-commit")
         for (_, future), row in zip(batch, rows, strict=True):
             if not future.cancelled():
@@ -237,10 +263,15 @@ class Connector:
             if not partitions:
                 return
             consumer.assign(partitions)
-            for partition in partitions:
-                consumer.seek(partition, self._offsets.get((partition.topic, 0), 0))
             while True:
-                await self._read_once(consumer, partitions)
+                for partition in partitions:
+                    consumer.seek(partition, self._offsets.get((partition.topic, 0), 0))
+                try:
+                    while True:
+                        await self._read_once(consumer, partitions)
+                except KafkaError as error:
+                    log.warning("reading inboxes failed", error=type(error).__name__)
+                    await asyncio.sleep(RETRY_SECONDS)
         finally:
             await consumer.stop()
 
@@ -281,7 +312,7 @@ class Connector:
         )
         checked = check(readable, self.directory)
         if any(rejection.reason == "unknown-key" for rejection in checked.rejections):
-            checked = check(readable, await self.refresh())
+            checked = check(readable, await self._refreshed())
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
         received = await self._database.transaction(
             lambda connection: self._receive(connection, checked.records, offsets)
@@ -297,6 +328,15 @@ class Connector:
             )
         for record in received.records:
             self._queue(kept(record))
+
+    async def _refreshed(self) -> Directory:
+        """`refresh`, however long the broker takes: nothing is judged before it."""
+        while True:
+            try:
+                return await self.refresh()
+            except CatchUpError as error:
+                log.warning("the inbox waits", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _receive(
         self, connection: Connection, records: Sequence[Record], offsets: dict[Partition, int]
@@ -328,6 +368,8 @@ class Connector:
         forgotten = 0.0
         while True:
             await asyncio.sleep(HAND_OUT_SECONDS)
+            if (failure := self._producer.failure()) is not None:
+                raise failure
             if self._handed:
                 await self._database.transaction(self._forget_handed)
             if time.monotonic() > forgotten + FORGET_SECONDS:
