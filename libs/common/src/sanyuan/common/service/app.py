@@ -156,7 +156,7 @@ async def _watch(database: Database, cycle: Cycle, producer: Producer) -> None:
     forgotten = 0.0
     while True:
         await asyncio.sleep(WATCH_SECONDS)
-        if (failure := producer.failure()) is not None:
+        if (failure := cycle.failure or producer.failure()) is not None:
             raise failure
         oldest = producer.relay.oldest_pending()
         age = 0.0 if oldest is None else max(0.0, time.time() - oldest)

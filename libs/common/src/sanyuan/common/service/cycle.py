@@ -86,6 +86,8 @@ class Cycle:
         self.measures = Measures(domain.name)
         self.trouble: str | None = None
         """Why the current batch waits."""
+        self.failure: Exception | None = None
+        """Why the service cannot work at all."""
 
     async def positions(self) -> dict[Partition, int]:
         """(topic, partition) → the first offset that is not handled."""

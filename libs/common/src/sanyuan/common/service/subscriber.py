@@ -54,7 +54,12 @@ class BatchReader:
         stored = await self._cycle.positions()
         positions = {TopicPartition(topic, number): at for (topic, number), at in stored.items()}
         if not self._placed:
-            await _place(consumer, positions)
+            try:
+                await _place(consumer, positions)
+            except StoredOffsetError as error:
+                # FastStream would start its loop again for ever: the process has to end.
+                self._cycle.failure = error
+                raise
             self._placed = True
         records = await read_many(
             consumer, lambda: positions, timeout_ms=POLL_MS, max_records=MAX_BATCH
