@@ -22,7 +22,7 @@ def new_case() -> str:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def time_of(milliseconds: int) -> datetime:

@@ -139,14 +139,15 @@ class Outbox:
     def _place(
         self, connection: Connection, draft: Draft, moved: dict[Stream, Position], now: float
     ) -> Row:
-        stream = (draft.source, draft.topic)
+        source = draft.source
+        stream = (source, draft.topic)
         head = self.head(connection, stream)
         sequence = head.sequence + 1
         value = encode(
             {
                 "specversion": "1.0",
                 "id": draft.id,
-                "source": draft.source,
+                "source": source,
                 "type": draft.type,
                 "time": draft.time,
                 "topic": f"{draft.domain}/{draft.topic}",
@@ -161,7 +162,7 @@ class Outbox:
         position = self._heads[stream] = moved[stream] = Position(sequence, hash_value(value))
         signature = draft.key.sign(value + b"\n")
         return Row(
-            source=draft.source,
+            source=source,
             topic=draft.topic,
             sequence=sequence,
             value=value,

@@ -7,7 +7,7 @@ Three steps, each pure: `read` (everything that needs no key), `find_key` (needs
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.directory import Directory
@@ -136,8 +136,7 @@ def _misplaced(
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Headers:
+class _Headers(NamedTuple):
     signature: str
     signer: str
     key_id: bytes

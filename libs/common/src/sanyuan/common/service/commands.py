@@ -38,7 +38,7 @@ def parse_command(
     except MalformedDataError as error:
         return _refuse(refused, "malformed", str(error)[:512])
     return Command(
-        ref=CommandRef.model_construct(
+        ref=CommandRef(
             source=record.source,
             topic=envelope.topic,
             sequence=format_sequence(envelope.number),

@@ -29,17 +29,18 @@ _REASONS: Final[dict[Verdict, tuple[Reason, str]]] = {
 
 def take(connection: Connection, records: Sequence[Record]) -> Taken:
     """Move every stream as far as ``records`` reach, in the batch's transaction."""
-    places = load_places(connection, {record.stream for record in records})
-    starts = {stream: places.get(stream, START) for stream in {r.stream for r in records}}
+    streams = {record.stream for record in records}
+    starts = dict.fromkeys(streams, START) | load_places(connection, streams)
     now = dict(starts)
     hashes: dict[Stream, list[str]] = {}
     taken: list[Record] = []
     rejections: list[Rejection] = []
     for record in records:
-        verdict = _judge(connection, record, now[record.stream], starts, hashes)
+        stream = record.stream
+        verdict = _judge(connection, record, now[stream], starts[stream], hashes.get(stream, ()))
         if verdict is Verdict.TAKE:
-            now[record.stream] = Position(record.envelope.number, record.hash)
-            hashes.setdefault(record.stream, []).append(record.hash)
+            now[stream] = Position(record.envelope.number, record.hash)
+            hashes.setdefault(stream, []).append(record.hash)
             taken.append(record)
         elif verdict in _REASONS:
             rejections.append(Rejection(record.raw, *_REASONS[verdict]))
@@ -51,15 +52,14 @@ def _judge(
     connection: Connection,
     record: Record,
     place: Position,
-    starts: dict[Stream, Position],
-    hashes: dict[Stream, list[str]],
+    start: Position,
+    taken: Sequence[str],
 ) -> Verdict:
+    """``start`` is the place before this batch, ``taken`` the hashes that the batch has added."""
     envelope = record.envelope
     number, known = envelope.number, None
-    if number < place.sequence:
-        start = starts[record.stream].sequence
-        if number > start:
-            known = hashes[record.stream][number - start - 1]
-        else:
-            known = hash_at(connection, record.stream, number)
+    if start.sequence < number < place.sequence:
+        known = taken[number - start.sequence - 1]
+    elif number < place.sequence:
+        known = hash_at(connection, record.stream, number)
     return judge(place, number, envelope.previous, record.hash, known)
