@@ -230,11 +230,11 @@ class Lab:
             raise
         voice = Voice("cn", AUDIT, self.key(AUDIT))
         sequencer = Sequencer(recovered.state, voice, gap_seconds=gap_seconds)
-        publishing = Publisher(folder, self.log_key, self.broker, published)  # type: ignore[arg-type]
+        publishing = Publisher(folder, self.log_key, self.broker, published)
         standing = Standing(waiting=None)
         log = AuditLog(database, sequencer, recovered.growth, publishing, standing)
         feed = ParticipantsFeed(system, recovered.state.offsets.get(("participants", 0), 0))
-        running = self.running = Running(database, log, sequencer, feed, Checker("cn", 2), standing)
+        running = self.running = Running(database, log, sequencer, feed, Checker("cn", 1), standing)
         running.follow(self.topics["participants", 0])
         try:
             parts = await database.transaction(load_parts)

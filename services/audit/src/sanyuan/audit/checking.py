@@ -1,58 +1,99 @@
-"""Which records are authentic: every signature, on every core (libsodium releases the GIL).
+"""Which records are authentic: every signature, on every core.
 
 A key is judged by the `participants` records before the record; a record is called `unknown-key`
-only after a catch-up on `participants` that began after it was read. Pure but for the threads.
+only after a catch-up on `participants` that began after it was read. Checking is pure and runs in
+other processes: in threads, everything around libsodium would wait for one interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
-from sanyuan.audit.state import Partition
+from sanyuan.audit.state import Partition, Stream
+from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Participants
-from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
+from sanyuan.common.leaf import encode_leaf
+from sanyuan.common.record import RawRecord, Rejection, find_key, read, verify
 from sanyuan.common.topics import topic_named
+from sanyuan.common.workers import make_pool
 
 CHUNK: Final = 250
-"""Records that one thread checks at a time."""
+"""Records that one process checks at a time."""
+
+
+class Facts(NamedTuple):
+    """What the sequencer needs of an authentic record, small enough to travel."""
+
+    source: str
+    number: int
+    previous: str
+    hash: str
+    signature: str
+
+
+Outcome = Facts | tuple[Reason, str]
+"""The facts, or why it is not authentic: reason and detail."""
+Travelling = tuple[
+    str, int, int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]
+]
+"""The fields of a RawRecord: a tuple costs a tenth of an object on its way."""
+
+
+class Authentic(NamedTuple):
+    """An authentic record as it was read."""
+
+    raw: RawRecord
+    facts: Facts
+
+    @property
+    def stream(self) -> Stream:
+        """(source, Kafka topic)."""
+        return self.facts.source, self.raw.topic
+
+    @property
+    def leaf(self) -> bytes:
+        """The record as a signed note: what the log keeps."""
+        return encode_leaf(self.raw.value or b"", self.facts.signature)
 
 
 @dataclass
 class Checked:
     """Authentic records in their order, those of `participants` first, and all others."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[Authentic] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     offsets: dict[Partition, int] = field(default_factory=dict)
     """Next offset after everything that was looked at."""
 
-    def add(self, outcome: Record | Rejection) -> None:
+    def add(self, raw: RawRecord, outcome: Outcome) -> None:
         """Sort one outcome in; within a partition they come in order."""
-        raw = outcome.raw
         self.offsets[raw.topic, raw.partition] = raw.offset + 1
-        if isinstance(outcome, Record):
-            self.records.append(outcome)
+        if isinstance(outcome, Facts):
+            self.records.append(Authentic(raw, outcome))
         else:
-            self.rejections.append(outcome)
+            self.rejections.append(Rejection(raw, *outcome))
 
 
 class Checker:
-    """Checks batches for one domain."""
+    """Checks batches for one domain, in `jobs` processes or, with one, in a thread."""
 
-    def __init__(self, domain: str, threads: int | None = None) -> None:
+    def __init__(self, domain: str, jobs: int | None = None) -> None:
         self._domain = domain
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count(), thread_name_prefix="check")
+        jobs = jobs or os.cpu_count() or 1
+        self._pool: Executor = ThreadPoolExecutor(1) if jobs == 1 else make_pool(jobs, __name__)
+        self._keys: tuple[Directory, bytes] | None = None
 
     def close(self) -> None:
-        """Let the threads go."""
-        self._pool.shutdown(wait=True)
+        """Let the workers go."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def check(
         self, fresh: Sequence[RawRecord], raws: Sequence[RawRecord], participants: Participants
@@ -63,34 +104,71 @@ class Checker:
         """
         checked = Checked()
         for raw in fresh:
-            checked.add(check_one(raw, self._domain, participants.directory))
+            checked.add(raw, check_one(raw, self._domain, participants.directory))
             participants.apply(raw)
-        directory, loop = participants.directory, asyncio.get_running_loop()
+        keys, loop = self._keys_of(participants.directory), asyncio.get_running_loop()
         chunks = [
             loop.run_in_executor(
-                self._pool, check_chunk, raws[at : at + CHUNK], self._domain, directory
+                self._pool, check_chunk, _pack(raws[at : at + CHUNK]), self._domain, keys
             )
             for at in range(0, len(raws), CHUNK)
         ]
-        for outcome in chain.from_iterable(await asyncio.gather(*chunks)):
-            checked.add(outcome)
+        outcomes = chain.from_iterable(await asyncio.gather(*chunks))
+        for raw, outcome in zip(raws, outcomes, strict=True):
+            checked.add(raw, outcome)
         return checked
 
+    def _keys_of(self, directory: Directory) -> bytes:
+        """Return the keys of a directory as they travel; the same bytes until it moves."""
+        if self._keys is None or self._keys[0] is not directory:
+            systems = {source: replace(each) for source, each in directory.systems.items()}
+            self._keys = (directory, pickle.dumps(Directory(directory.pinned, systems=systems)))
+        return self._keys[1]
 
-def check_chunk(
-    raws: Sequence[RawRecord], domain: str, directory: Directory
-) -> list[Record | Rejection]:
-    """Check records against one directory."""
-    return [check_one(raw, domain, directory) for raw in raws]
+
+def check_chunk(packed: Sequence[Travelling], domain: str, keys: bytes) -> list[Outcome]:
+    """Check records against one directory's keys; runs anywhere."""
+    directory = _unpack(keys)
+    return [check_one(RawRecord(*each), domain, directory) for each in packed]
 
 
-def check_one(raw: RawRecord, domain: str, directory: Directory) -> Record | Rejection:
-    """Return the record when it is authentic, else the one reason why not."""
+def check_one(raw: RawRecord, domain: str, directory: Directory) -> Outcome:
+    """Return the record's facts when it is authentic, else the one reason why not."""
     topic = topic_named(raw.topic)
     record = read(raw, domain=domain, partitions=topic.partitions if topic else 1)
     if isinstance(record, Rejection):
-        return record
+        return record.reason, record.detail
     key = find_key(record, directory)
     if isinstance(key, Rejection):
-        return key
-    return verify(record, key) or record
+        return key.reason, key.detail
+    if (rejection := verify(record, key)) is not None:
+        return rejection.reason, rejection.detail
+    envelope = record.envelope
+    return Facts(envelope.source, envelope.number, envelope.previous, record.hash, record.signature)
+
+
+def _pack(raws: Sequence[RawRecord]) -> list[Travelling]:
+    return [
+        (
+            raw.topic,
+            raw.partition,
+            raw.offset,
+            raw.timestamp_ms,
+            raw.key,
+            raw.value,
+            # What aiokafka makes of headers are tuples of its own kind: plain ones travel.
+            [(name, value) for name, value in raw.headers],
+        )
+        for raw in raws
+    ]
+
+
+_known: tuple[bytes, Directory] | None = None
+
+
+def _unpack(keys: bytes) -> Directory:
+    """Keep the last directory: it changes seldom."""
+    global _known  # noqa: PLW0603  one per process, replaced whole
+    if _known is None or _known[0] != keys:
+        _known = (keys, pickle.loads(keys))  # noqa: S301  made by `_keys_of`, in this program
+    return _known[1]

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from sanyuan.audit.checking import Authentic
 from sanyuan.audit.sequencer import Batch
-from sanyuan.common.record import RawRecord, Record
+from sanyuan.common.record import RawRecord
 from sanyuan.common.tlog.checkpoint import Checkpoint
 
 CLOCK_MS: Final = 5000
@@ -58,7 +59,7 @@ class Measures:
             _CLOCK.inc(apart)
         self._live = False
 
-    def appended(self, records: Sequence[Record], batch: Batch) -> None:
+    def appended(self, records: Sequence[Authentic], batch: Batch) -> None:
         """Take note of a committed batch."""
         _BATCH.observe(len(records))
         self._stamps += [record.raw.timestamp_ms for record in records]

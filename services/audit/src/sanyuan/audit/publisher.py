@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -33,6 +33,15 @@ SEALS: Final = "audit-seals"
 RETRY_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
+
+
+class Sending(Protocol):
+    """Where publications go."""
+
+    async def send(
+        self, topic: str, key: bytes, values: Sequence[tuple[bytes, list[tuple[str, bytes]]]]
+    ) -> None:
+        """Send values with their headers, in order; acknowledged once this returns."""
 
 
 class Sender:
@@ -72,7 +81,7 @@ class Publisher:
     """Publishes one log; `published` is its newest checkpoint."""
 
     def __init__(
-        self, folder: LogFolder, key: SigningKey, sender: Sender, published: Checkpoint
+        self, folder: LogFolder, key: SigningKey, sender: Sending, published: Checkpoint
     ) -> None:
         self._folder = folder
         self._key = key

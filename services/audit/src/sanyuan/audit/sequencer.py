@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from sanyuan.audit.checking import Authentic
 from sanyuan.audit.seals import moved_offsets, rows_of, seal_parts
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.audit.voice import Spoken, Voice
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.contracts.log import Digest, Equivocation, Gap, GapClosed, Row
 from sanyuan.common.contracts.message import Message
-from sanyuan.common.record import RawRecord, Record, Rejection
+from sanyuan.common.record import RawRecord, Rejection
 from sanyuan.common.streams import Position, Verdict, judge
 
 TakenHash = Callable[[Stream, int], str | None]
@@ -63,7 +64,7 @@ class Sequencer:
 
     def append(
         self,
-        records: Iterable[Record],
+        records: Iterable[Authentic],
         rejections: Iterable[Rejection],
         offsets: dict[Partition, int],
         *,
@@ -103,15 +104,15 @@ class Sequencer:
     def _is_new(self, raw: RawRecord) -> bool:
         return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
 
-    def _take(self, batch: Batch, record: Record, taken: TakenHash, at: float) -> None:
-        stream, envelope = record.stream, record.envelope
-        number, place = envelope.number, self.state.place(stream)
+    def _take(self, batch: Batch, record: Authentic, taken: TakenHash, at: float) -> None:
+        stream, facts = record.stream, record.facts
+        number, place = facts.number, self.state.place(stream)
         known = None
         if number < place.sequence:
             known = _recent(batch, stream, number) or taken(stream, number)
-        match judge(place, number, envelope.previous, record.hash, known):
+        match judge(place, number, facts.previous, facts.hash, known):
             case Verdict.TAKE:
-                self._append(batch, stream, record.leaf, Position(number, record.hash))
+                self._append(batch, stream, record.leaf, Position(number, facts.hash))
                 self._fill(batch, stream, number, at)
             case Verdict.SKIP:
                 pass
@@ -169,19 +170,20 @@ class Sequencer:
             )
             self._say(batch, message, at)
 
-    def _equivocate(self, batch: Batch, record: Record, first: str, at: float) -> None:
-        place = (*record.stream, record.envelope.number)
+    def _equivocate(self, batch: Batch, record: Authentic, first: str, at: float) -> None:
+        facts = record.facts
+        place = (*record.stream, facts.number)
         if place in self.state.equivocated:
             return
         self.state.equivocated.add(place)
         batch.equivocated.append(place)
         message = Equivocation(
-            source=record.source,
-            topic=record.envelope.topic,
-            sequence=record.envelope.number,
+            source=facts.source,
+            topic=self._signed(record.raw.topic),
+            sequence=facts.number,
             first=first,
-            second=record.hash,
-            signature=record.signature,
+            second=facts.hash,
+            signature=facts.signature,
         )
         self._say(batch, message, at)
 

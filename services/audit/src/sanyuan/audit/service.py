@@ -37,6 +37,7 @@ from sanyuan.audit.store import (
     write_sealing,
 )
 from sanyuan.audit.voice import Voice
+from sanyuan.common import memory
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.follower import PARTICIPANTS, Follower, Participants
@@ -195,6 +196,7 @@ async def work(settings: Settings, standing: Standing) -> None:
         stack.push_async_callback(intake.stop)
         await intake.start(state.offsets)
         standing.intake, standing.waiting = intake, None
+        memory.settle()
         log.info("ready", source=system.source, size=state.size, published=published.size)
         await run(intake, audit_log, settings.checkpoint_seconds)
 

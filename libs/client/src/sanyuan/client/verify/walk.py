@@ -6,11 +6,10 @@ At most a few bundles are in memory, whatever the size of the log.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +22,7 @@ from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import HASH_BYTES
 from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, TileError, tiles_of_level
 from sanyuan.common.tlog.tree import Tree
+from sanyuan.common.workers import make_pool
 
 GROUP: Final = 4
 """Bundles in one task: large enough that sending the keys along costs nothing."""
@@ -87,9 +87,7 @@ class Walk:
                 keys = self.history.keys
                 yield from ((facts, keys) for facts in check_bundles(group, keys))
             return
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["sanyuan.client.verify.bundle"])
-        pool = stack.enter_context(ProcessPoolExecutor(self.jobs, context))
+        pool = stack.enter_context(make_pool(self.jobs, "sanyuan.client.verify.bundle"))
         stack.callback(pool.shutdown, wait=True, cancel_futures=True)
         running: deque[tuple[Future[list[Facts]], Keys]] = deque()
         for group in groups:

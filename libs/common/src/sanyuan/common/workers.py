@@ -1,0 +1,36 @@
+"""Processes that check signatures: pure work on every core, none left behind by any death.
+
+They are forked from a server that was started clean, before threads and connections; a worker
+leaves terminal signals to its parent, and ends by itself when that is gone, even by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from typing import Final
+
+LOOK_SECONDS: Final = 1.0
+
+
+def make_pool(jobs: int, preload: str) -> ProcessPoolExecutor:
+    """Return a pool of `jobs` processes that have imported the module `preload`."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    return ProcessPoolExecutor(jobs, context, initializer=_settle)
+
+
+def _settle() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """The fork server ends with the process that uses the pool; its child gets another parent."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
