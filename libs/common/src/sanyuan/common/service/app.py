@@ -18,7 +18,7 @@ from faststream.asgi import AsgiFastStream, AsgiResponse, get
 from prometheus_client import make_asgi_app
 from sqlmodel import SQLModel
 
-from sanyuan.common import logs, outbox, positions, telemetry
+from sanyuan.common import logs, memory, outbox, positions, telemetry
 from sanyuan.common.database import Database
 from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.producing import Producer
@@ -143,6 +143,7 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
         service.add_broker(broker)
         await broker.start()
         state.waiting = None
+        memory.settle()
         log.info("ready", source=system.source)
         await _watch(database, cycle, producer)
 
