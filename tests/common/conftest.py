@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,13 @@ class World:
         offset = self.offsets.get((raw.topic, raw.partition), 0)
         self.offsets[raw.topic, raw.partition] = offset + 1
         self.clock_ms += 1
-        return replace(raw, offset=offset, timestamp_ms=self.clock_ms)
+        return change(raw, offset=offset, timestamp_ms=self.clock_ms)
+
+
+def change(raw: RawRecord, **fields: Any) -> RawRecord:  # noqa: ANN401  any field's type
+    """The same delivery with other fields."""
+    names = ("topic", "partition", "offset", "timestamp_ms", "key", "value", "headers")
+    return RawRecord(**{name: getattr(raw, name) for name in names} | fields)
 
 
 def registration(source: str, **other: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON

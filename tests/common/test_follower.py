@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from tests.common.conftest import AGENCY, FOOD, TAX, World, registration, seed, signing, system_file
+from tests.common.conftest import (
+    AGENCY,
+    FOOD,
+    TAX,
+    World,
+    change,
+    registration,
+    seed,
+    signing,
+    system_file,
+)
 
 from sanyuan.common.follower import Participants
 from sanyuan.common.notes import SigningKey
@@ -41,7 +49,7 @@ def test_records_of_others_have_no_effect(world: World) -> None:
     data = {"participant": "11110000000012345X", "service": "identity", "purposes": ["anything"]}
     foreign = world.send(FOOD, "participants", "participant.permitted.v1", data)
     participants.apply(foreign)
-    participants.apply(replace(foreign, key=AGENCY.encode()))
+    participants.apply(change(foreign, key=AGENCY.encode()))
     assert participants.directory == world.directory
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.common.conftest import AUDIT, FOOD, IDENTITY, World, signing
+from tests.common.conftest import AUDIT, FOOD, IDENTITY, World, change, signing
 
 from sanyuan.common.receipts import RestoredBackupError, check_not_ahead, read_receipt
 from sanyuan.common.record import RawRecord
@@ -46,7 +45,7 @@ def test_a_seal_under_another_key_is_none(world: World) -> None:
 
 def test_a_changed_seal_is_none(world: World) -> None:
     raw = seal(world)
-    changed = replace(raw, value=(raw.value or b"").replace(b":42}", b":43}"))
+    changed = change(raw, value=(raw.value or b"").replace(b":42}", b":43}"))
     assert changed.value != raw.value
     assert read_receipt(changed, world.directory) is None
 
@@ -57,7 +56,7 @@ def test_a_record_of_audit_on_another_topic_is_no_seal(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    "other",
     [
         {"value": None},
         {"value": b"{}"},
@@ -66,8 +65,8 @@ def test_a_record_of_audit_on_another_topic_is_no_seal(world: World) -> None:
         {"headers": [("signature", None)]},
     ],
 )
-def test_what_is_no_record_is_no_seal(world: World, change: dict[str, Any]) -> None:
-    assert read_receipt(replace(seal(world), **change), world.directory) is None
+def test_what_is_no_record_is_no_seal(world: World, other: dict[str, Any]) -> None:
+    assert read_receipt(change(seal(world), **other), world.directory) is None
 
 
 @pytest.mark.parametrize(

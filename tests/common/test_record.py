@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.common.conftest import FOOD, TAX, readable, signing
+from tests.common.conftest import FOOD, TAX, change, readable, signing
 
 from sanyuan.common.notes import SigningKey, encode_base64
 from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
@@ -29,7 +28,7 @@ def judge(world: World, raw: RawRecord) -> str | None:
 
 
 def with_headers(raw: RawRecord, *headers: tuple[str, Any]) -> RawRecord:
-    return replace(raw, headers=headers)
+    return change(raw, headers=headers)
 
 
 def signature(raw: RawRecord) -> bytes:
@@ -43,20 +42,20 @@ def test_an_honest_record_is_authentic(world: World) -> None:
 
 
 def test_a_null_value_is_unreadable(world: World) -> None:
-    assert judge(world, replace(world.send(FOOD), value=None)) == "unreadable"
+    assert judge(world, change(world.send(FOOD), value=None)) == "unreadable"
 
 
 def test_a_value_that_is_no_json_is_unreadable(world: World) -> None:
-    assert judge(world, replace(world.send(FOOD), value=b"hello")) == "unreadable"
+    assert judge(world, change(world.send(FOOD), value=b"hello")) == "unreadable"
 
 
 def test_a_value_that_is_not_utf8_is_unreadable(world: World) -> None:
-    assert judge(world, replace(world.send(FOOD), value=b"\xff")) == "unreadable"
+    assert judge(world, change(world.send(FOOD), value=b"\xff")) == "unreadable"
 
 
 def test_a_value_of_61_kib_is_too_large(world: World) -> None:
     raw = world.send(FOOD)
-    assert judge(world, replace(raw, value=b"x" * 61 * 1024)) == "too-large"
+    assert judge(world, change(raw, value=b"x" * 61 * 1024)) == "too-large"
 
 
 def test_attachments_of_more_than_512_kib_together_are_too_large(world: World) -> None:
@@ -121,7 +120,7 @@ def test_base64_is_canonical(world: World) -> None:
 def test_a_kafka_key_that_is_not_the_source_is_wrong_key(world: World) -> None:
     raw = world.send(FOOD)
     for key in (None, b"", TAX.encode(), FOOD.removeprefix("//").encode()):
-        assert judge(world, replace(raw, key=key)) == "wrong-key"
+        assert judge(world, change(raw, key=key)) == "wrong-key"
 
 
 def test_a_signature_under_another_sources_name_is_wrong_key(world: World) -> None:
@@ -140,7 +139,7 @@ def test_a_system_that_nobody_registered_is_unknown_key(world: World) -> None:
 def test_a_changed_value_is_bad_signature(world: World) -> None:
     raw = world.send(FOOD)
     changed = (raw.value or b"").replace(b'"case"', b'"cafe"')
-    assert judge(world, replace(raw, value=changed)) == "bad-signature"
+    assert judge(world, change(raw, value=changed)) == "bad-signature"
 
 
 def test_a_signature_of_another_length_is_bad_signature(world: World) -> None:
@@ -150,7 +149,7 @@ def test_a_signature_of_another_length_is_bad_signature(world: World) -> None:
 
 
 def test_a_record_signed_for_another_topic_is_wrong_topic(world: World) -> None:
-    assert judge(world, replace(world.send(FOOD), topic="catalog-commands")) == "wrong-topic"
+    assert judge(world, change(world.send(FOOD), topic="catalog-commands")) == "wrong-topic"
 
 
 def test_a_record_signed_for_another_domain_is_wrong_topic(world: World) -> None:
@@ -162,7 +161,7 @@ def test_a_record_signed_for_another_domain_is_wrong_topic(world: World) -> None
 
 def test_another_partition_is_wrong_partition(world: World) -> None:
     raw = world.send(FOOD)
-    elsewhere = replace(raw, partition=(raw.partition + 1) % 12)
+    elsewhere = change(raw, partition=(raw.partition + 1) % 12)
     assert judge(world, elsewhere) == "wrong-partition"
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.common.conftest import AGENCY, FOOD, IDENTITY, TAX, World, readable, seed, signing
+from tests.common.conftest import (
+    AGENCY,
+    FOOD,
+    IDENTITY,
+    TAX,
+    World,
+    change,
+    readable,
+    seed,
+    signing,
+)
 
 from sanyuan.common.directory import Directory
 from sanyuan.common.notes import SigningKey, VerifierKey
@@ -66,13 +75,13 @@ def deliver(world: World, kind: str, source: str, sent: list[RawRecord]) -> RawR
     raw = world.send(source, key=key)
     match kind:
         case "tampered":
-            return replace(raw, value=(raw.value or b"").replace(b'"case"', b'"cafe"'))
+            return change(raw, value=(raw.value or b"").replace(b'"case"', b'"cafe"'))
         case "garbage":
-            return replace(raw, value=b"{}")
+            return change(raw, value=b"{}")
         case "lost":
             return world.send(source)
         case "elsewhere":
-            return replace(raw, partition=(raw.partition + 1) % 12)
+            return change(raw, partition=(raw.partition + 1) % 12)
         case _:
             return raw
 
@@ -102,7 +111,7 @@ def test_a_signature_that_was_changed_under_way_costs_at_most_its_own_record(
     at = data.draw(st.integers(0, length - 1))
     line = (dict(raws[at].headers)["signature"] or b"").decode()
     forged = line[:-10] + ("AAAA" if line[-10:-6] != "AAAA" else "BBBB") + line[-6:]
-    raws[at] = replace(raws[at], headers=[("signature", forged.encode())])
+    raws[at] = change(raws[at], headers=[("signature", forged.encode())])
     decoded = decode_all(raws, domain="cn", partitions=lambda _topic: 12)
     checked = check(decoded, world.directory)
     kept = {record.raw.offset for record in checked.records}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from tests.common.conftest import (
     MODELS,
     TAX,
     World,
+    change,
     envelope_of,
     seed,
     signing,
@@ -164,7 +165,7 @@ def produce(world: World, kind: str, source: str, sent: list[RawRecord]) -> RawR
     }
     raw = world.send(source, **other.get(kind, {}))
     if kind == "forged":
-        return replace(raw, value=(raw.value or b"").replace(b'"case"', b'"cafe"'))
+        return change(raw, value=(raw.value or b"").replace(b'"case"', b'"cafe"'))
     return raw
 
 
@@ -233,7 +234,7 @@ def test_a_decision_carries_case_cause_and_trace_of_its_command(
 ) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
     raw = world.send(FOOD, correlationid="case-7")
-    raw = replace(raw, headers=[*raw.headers, ("traceparent", trace.encode())])
+    raw = change(raw, headers=[*raw.headers, ("traceparent", trace.encode())])
     (row,) = identity.handle([raw], world.directory)
     assert envelope_of(row).correlationid == "case-7"
     assert dict(row.headers)["traceparent"] == trace.encode()
@@ -241,9 +242,9 @@ def test_a_decision_carries_case_cause_and_trace_of_its_command(
 
 def test_at_is_the_append_time_and_never_goes_back(identity: Service, world: World) -> None:
     times = [1_800_000_000_500, 1_800_000_000_100, 1_800_000_000_900]
-    raws = [replace(world.send(FOOD), timestamp_ms=time) for time in times]
+    raws = [change(world.send(FOOD), timestamp_ms=time) for time in times]
     rows = identity.handle(raws, world.directory)
-    rows += identity.handle([replace(world.send(FOOD), timestamp_ms=times[0])], world.directory)
+    rows += identity.handle([change(world.send(FOOD), timestamp_ms=times[0])], world.directory)
     expected = [format_time(time_of(at)) for at in (times[0], times[0], times[2], times[2])]
     assert [envelope_of(r).time for r in rows if r.topic != "identity-events"] == expected
 
@@ -295,7 +296,7 @@ def test_rejected_records_are_one_dead_letter_a_partition_and_reason(
     identity: Service, world: World
 ) -> None:
     raws = [produce(world, "forged", FOOD, []) for _ in range(3)]
-    raws += [replace(world.send(TAX), value=None), world.send(TAX)]
+    raws += [change(world.send(TAX), value=None), world.send(TAX)]
     rows = identity.handle(raws, world.directory)
     letters = [envelope_of(row).data for row in rows if row.topic == "dead-letters"]
     found = {(letter["reason"], letter["count"]) for letter in letters}
@@ -308,9 +309,9 @@ def test_the_next_good_record_is_handled_as_if_nothing_had_been(
 ) -> None:
     good = world.send(FOOD)
     bad = [
-        replace(world.again(good), value=b"\xff"),
-        replace(world.again(good), headers=[("signature", b"\xff")]),
-        replace(world.again(good), key=TAX.encode()),
+        change(world.again(good), value=b"\xff"),
+        change(world.again(good), headers=[("signature", b"\xff")]),
+        change(world.again(good), key=TAX.encode()),
         world.again(world.send(FOOD, key=signing(TAX))),
     ]
     world.heads[FOOD, COMMANDS] = 1, hash_value(good.value or b"")

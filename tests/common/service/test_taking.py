@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
-from tests.common.conftest import FOOD, IDENTITY, TAX, World, readable
+from tests.common.conftest import FOOD, IDENTITY, TAX, World, change, readable
 
 from sanyuan.common.database import table_of
 from sanyuan.common.positions import MODELS, load_places
@@ -108,7 +107,7 @@ def test_batches_never_matter_and_every_record_is_taken_once(
     world = World()
     streams = {FOOD: [world.send(FOOD) for _ in range(6)], TAX: [world.send(TAX) for _ in range(6)]}
     raws = [streams[FOOD if food else TAX][at] for at, food in deliveries]
-    raws = [replace(raw, offset=offset) for offset, raw in enumerate(raws)]
+    raws = [change(raw, offset=offset) for offset, raw in enumerate(raws)]
     edges = [0, *sorted(cuts), len(raws)]
     engine = create_engine("sqlite://")
     SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in MODELS])
