@@ -84,7 +84,7 @@ class Kafka:
         ports = self._choose_ports()
         self._write("ports.json", _PORTS.dump_json(ports))
         self._write("log4j2.properties", LOG4J.encode())
-        _admin(ports, password).save(self.admin_file)
+        admin_of(f"{loopback.HOST}:{ports.clients}", password).save(self.admin_file)
         if not (self.home / "data").exists():
             self._format(ports, password)
         self._write("server.properties", server_properties(ports, password, "data").encode())
@@ -109,11 +109,8 @@ class Kafka:
         Raises KafkaNotReadyError after `limit` seconds, or as soon as `given_up` says so.
         """
         admin = self.admin
-        end = time.monotonic() + limit
-        while time.monotonic() < end and not given_up():
-            if _listens(admin) and _serves(admin, end - time.monotonic()):
-                return
-            time.sleep(0.02)
+        if serves(admin, limit, given_up):
+            return
         raise KafkaNotReadyError(
             f"Kafka is not ready after {limit:.0f} s{self._last_words()}",
             where=admin.bootstrap_servers,
@@ -181,14 +178,25 @@ class Kafka:
         return f": {errors[-1][:300]}" if errors else ""
 
 
-def _admin(ports: Ports, password: str) -> Broker:
+def admin_of(address: str, password: str) -> Broker:
+    """The administrator's connection to a broker with our settings."""
     return Broker(
-        bootstrap_servers=f"{loopback.HOST}:{ports.clients}",
+        bootstrap_servers=address,
         security_protocol="SASL_PLAINTEXT",
         sasl_mechanism="SCRAM-SHA-512",
         username=ADMIN,
         password=password,
     )
+
+
+def serves(admin: Broker, limit: float, given_up: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until a broker serves clients; whether it does within `limit` seconds."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end and not given_up():
+        if _listens(admin) and _answers(admin, end - time.monotonic()):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _listens(admin: Broker) -> bool:
@@ -200,7 +208,7 @@ def _listens(admin: Broker) -> bool:
     return True
 
 
-def _serves(admin: Broker, limit: float) -> bool:
+def _answers(admin: Broker, limit: float) -> bool:
     try:
         metadata = AdminClient(admin.librdkafka()).list_topics(timeout=max(0.1, min(limit, 2.0)))
     except KafkaException:

@@ -1,10 +1,13 @@
-"""The settings of the embedded broker: one node, broker and controller in one JVM, loopback only.
+"""The settings of a broker of one node, broker and controller in one JVM.
+
+The embedded broker listens on the loopback address only; a container's also where it is told to.
 
 A record that the broker acknowledged survives the end of its process, by whatever signal; like any
 Kafka it leaves writing to the disk to the operating system, so that a power cut can cost the last
 seconds, which every producer then sends again from its outbox (design §3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,12 +30,9 @@ logger.kafkaconfig.level = WARN
 _FIXED: Final = """\
 process.roles=broker,controller
 node.id=1
-listener.security.protocol.map=CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
-inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
 sasl.mechanism.controller.protocol=PLAIN
-listener.name.clients.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.controller.sasl.enabled.mechanisms=PLAIN
 
 # Whoever has no permission has none; topics come from the topic table alone.
@@ -83,25 +83,47 @@ class Ports:
     controller: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where clients connect: the address that is bound, and the one that they are told."""
+
+    name: str
+    bound: str
+    advertised: str
+
+
 def server_properties(ports: Ports, password: str, data: str) -> str:
     """`server.properties` with the data in the folder `data`; it holds the admin's password."""
+    clients = f"127.0.0.1:{ports.clients}"
+    controller = f"127.0.0.1:{ports.controller}"
+    return properties([Listener("CLIENTS", clients, clients)], controller, password, data)
+
+
+def properties(listeners: Sequence[Listener], controller: str, password: str, data: str) -> str:
+    """`server_properties` for any addresses; brokers would meet on the first listener."""
     login = f'required username="{ADMIN}" password="{password}"'
     scram = f"org.apache.kafka.common.security.scram.ScramLoginModule {login};"
     plain = (
         f"org.apache.kafka.common.security.plain.PlainLoginModule {login} "
         f'user_{ADMIN}="{password}";'
     )
-    clients = f"CLIENTS://127.0.0.1:{ports.clients}"
-    return _FIXED + "\n".join(
-        (
-            "",
-            f"super.users=User:{ADMIN}",
-            f"listeners={clients},CONTROLLER://127.0.0.1:{ports.controller}",
-            f"advertised.listeners={clients}",
-            f"controller.quorum.voters=1@127.0.0.1:{ports.controller}",
-            f"listener.name.clients.scram-sha-512.sasl.jaas.config={scram}",
-            f"listener.name.controller.plain.sasl.jaas.config={plain}",
-            f"log.dirs={data}",
-            "",
-        )
-    )
+    bound = [f"{each.name}://{each.bound}" for each in listeners]
+    advertised = [f"{each.name}://{each.advertised}" for each in listeners]
+    protocols = [f"{each.name}:SASL_PLAINTEXT" for each in listeners]
+    lines = [
+        f"super.users=User:{ADMIN}",
+        f"listeners={','.join([*bound, f'CONTROLLER://{controller}'])}",
+        f"advertised.listeners={','.join(advertised)}",
+        f"listener.security.protocol.map={','.join([*protocols, 'CONTROLLER:SASL_PLAINTEXT'])}",
+        f"inter.broker.listener.name={listeners[0].name}",
+        f"controller.quorum.voters=1@{controller}",
+        f"listener.name.controller.plain.sasl.jaas.config={plain}",
+        f"log.dirs={data}",
+    ]
+    for each in listeners:
+        prefix = f"listener.name.{each.name.lower()}"
+        lines += [
+            f"{prefix}.sasl.enabled.mechanisms=SCRAM-SHA-512",
+            f"{prefix}.scram-sha-512.sasl.jaas.config={scram}",
+        ]
+    return "\n".join([_FIXED, *lines, ""])
