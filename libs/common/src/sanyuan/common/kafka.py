@@ -62,6 +62,9 @@ async def start_producer(system: SystemFile, *, linger_ms: int = 5) -> AIOKafkaP
         except KafkaError as error:
             await producer.stop()
             waits = await _wait(waits, error, system)
+        except asyncio.CancelledError:
+            await producer.stop()
+            raise
         else:
             return producer
 
@@ -85,6 +88,9 @@ async def start_consumer(
         except KafkaError as error:
             await consumer.stop()
             waits = await _wait(waits, error, system)
+        except asyncio.CancelledError:
+            await consumer.stop()
+            raise
         else:
             return consumer
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,13 +16,14 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import VerifierKey
 from sanyuan.common.systems import SystemFile
 
-Log = Annotated[str, typer.Argument(help="A tlog-tiles folder or its URL.")]
+Log = Annotated[
+    str | None, typer.Argument(help="A tlog-tiles folder or its URL; VAR/audit/log by default.")
+]
 AgencyKey = Annotated[
     str | None, typer.Option(help="Verifier key; this installation's by default.")
 ]
 LogKey = Annotated[str | None, typer.Option(help="Verifier key; by default the one in VAR.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_LOG: Final = "var/audit/log"
 
 
 class KeysError(SanyuanError):
@@ -30,7 +31,7 @@ class KeysError(SanyuanError):
 
 
 def verify(
-    log: Log = DEFAULT_LOG,
+    log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
     as_json: AsJson = False,  # noqa: FBT002  a flag of the command line
@@ -38,12 +39,17 @@ def verify(
 ) -> None:
     """Check every byte of a log; exit 0 sound, 10 incomplete, 20 forged, 30 could not check."""
     keys = guard(lambda: find_keys(var, agency_key, log_key))
-    report = check_with_progress(log, *keys)
+    report = check_with_progress(log or default_log(var), *keys)
     if as_json:
         OUT.print_json(json.dumps(report.as_json()))
     else:
         print_report(report, OUT)
     raise typer.Exit(report.exit_code)
+
+
+def default_log(var: Path) -> str:
+    """Where the current log of an installation lies (design §10)."""
+    return str(var / "audit" / "log")
 
 
 def check_with_progress(log: str, agency_key: VerifierKey, log_key: VerifierKey) -> Report:
@@ -65,7 +71,7 @@ def check_with_progress(log: str, agency_key: VerifierKey, log_key: VerifierKey)
 
 
 def follow(
-    log: Log = DEFAULT_LOG,
+    log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
     as_json: AsJson = False,  # noqa: FBT002  as above
@@ -78,7 +84,7 @@ def follow(
 
     async def work() -> None:
         agency, signer = find_keys(var, agency_key, log_key)
-        follower = Follower(open_source(log), agency, signer, state)
+        follower = Follower(open_source(log or default_log(var)), agency, signer, state)
         async for logged in follower.records():
             envelope = logged.leaf.envelope
             if as_json:
