@@ -105,6 +105,17 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             OUT.print(words("什么都没有动。", "Nothing was touched."))
 
 
+@app.command()
+def bench(
+    records: Annotated[int, typer.Option(help="Commands of each backlog.", min=2000)] = 20_000,
+) -> None:
+    """Measure each cycle beside a bare loop in the same run; writes var/bench.json."""
+    with _told("make bench") as (cfg, _words):
+        from sanyuan.sandbox.bench.run import bench as measure  # noqa: PLC0415  see demo
+
+        measure(cfg, OUT, records=records)
+
+
 def main() -> None:
     """Entry point of ``python -m sanyuan.sandbox``."""
     for name in ("aiokafka", "asyncio"):

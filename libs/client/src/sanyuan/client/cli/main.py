@@ -5,7 +5,7 @@ import logging
 import structlog
 import typer
 
-from sanyuan.client.cli import log, membership, provisioning, verifying
+from sanyuan.client.cli import cases, log, membership, provisioning, verifying
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,8 @@ app.command("verify-person")(verifying.verify_person)
 app.command("verify-organisation")(verifying.verify_organisation)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
+app.command("case")(cases.case_command)
+app.command("trace")(cases.trace_command)
 
 
 def main() -> None:

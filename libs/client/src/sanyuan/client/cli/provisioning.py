@@ -36,9 +36,7 @@ class UrlError(SanyuanError):
 
 
 def provision_command(
-    founding: Annotated[
-        bool, typer.Option("--found", help="Only what the agency needs to found the domain.")
-    ] = False,
+    founding: Founding = False,  # noqa: FBT002  a flag of the command line
     broker: Annotated[
         Path | None, typer.Option(help="The administrator's file; that of VAR by default.")
     ] = None,

@@ -1,0 +1,124 @@
+"""A case's trace, read from the OTLP JSON lines that every part writes, as a waterfall."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from sanyuan.common.errors import SanyuanError
+
+BAR_CELLS: Final = 40
+_CASE: Final = "sanyuan.case"
+_STYLES: Final = ("cyan", "green", "magenta", "yellow", "blue")
+
+
+class NoSuchTraceError(SanyuanError):
+    """No span of the case was written here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A finished span; times are nanoseconds since 1970."""
+
+    trace: str
+    id: str
+    parent: str
+    service: str
+    name: str
+    start: int
+    end: int
+    case: str | None
+    links: tuple[str, ...] = field(default=())
+
+
+def read_spans(folder: Path) -> Iterator[Span]:
+    """Every span in the folder's ``*.jsonl``; a line that is only half written is passed over."""
+    for file in sorted(folder.glob("*.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    yield from _spans(json.loads(line))
+
+
+def find_trace(folder: Path, case: str) -> list[Span]:
+    """The spans of all traces of a case by their start, and the batches that they link to.
+
+    Raises NoSuchTraceError.
+    """
+    spans = {span.id: span for span in read_spans(folder)}
+    traces = {span.trace for span in spans.values() if span.case == case}
+    own = [span for span in spans.values() if span.trace in traces]
+    if not own:
+        raise NoSuchTraceError(
+            "no span of this case was written here",
+            where=str(folder),
+            do="only one case in a hundred is traced; a narrated one always is",
+        )
+    linked = {spans[link].id: spans[link] for span in own for link in span.links if link in spans}
+    return sorted({*own, *linked.values()}, key=lambda span: (span.start, span.end))
+
+
+def draw_trace(spans: Sequence[Span]) -> Table:
+    """The waterfall as Rich draws it: one row a span, on one axis."""
+    begin = min(span.start for span in spans)
+    width = max(1, max(span.end for span in spans) - begin)
+    services = list(dict.fromkeys(span.service for span in spans))
+    depths = _depths(spans)
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    table.add_column(justify="left", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, width=BAR_CELLS)
+    for span in spans:
+        style = _STYLES[services.index(span.service) % len(_STYLES)]
+        name = "  " * depths[span.id] + span.name.removesuffix(".v1")
+        table.add_row(
+            Text(span.service, style=style),
+            name,
+            Text(f"{(span.end - span.start) / 1e6:,.1f} ms", style="dim"),
+            Text(_bar(span, begin, width), style=style),
+        )
+    return table
+
+
+def _bar(span: Span, begin: int, width: int) -> str:
+    first = min(BAR_CELLS - 1, (span.start - begin) * BAR_CELLS // width)
+    last = max(first + 1, -(-(span.end - begin) * BAR_CELLS // width))
+    return " " * first + "━" * (last - first)
+
+
+def _depths(spans: Iterable[Span]) -> Mapping[str, int]:
+    parents = {span.id: span.parent for span in spans}
+    depths = dict[str, int]()
+    for span, parent in parents.items():
+        depth, above = 0, parent
+        while above in parents:
+            depth, above = depth + 1, parents[above]
+        depths[span] = depth
+    return depths
+
+
+def _spans(line: Mapping[str, Any]) -> Iterator[Span]:
+    for resource in line["resourceSpans"]:
+        service = _text(resource["resource"]["attributes"], "service.name") or "?"
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                yield Span(
+                    trace=span["traceId"],
+                    id=span["spanId"],
+                    parent=span["parentSpanId"],
+                    service=service,
+                    name=span["name"],
+                    start=int(span["startTimeUnixNano"]),
+                    end=int(span["endTimeUnixNano"]),
+                    case=_text(span["attributes"], _CASE),
+                    links=tuple(link["spanId"] for link in span["links"]),
+                )
+
+
+def _text(attributes: Iterable[Mapping[str, Any]], key: str) -> str | None:
+    return next((a["value"].get("stringValue") for a in attributes if a["key"] == key), None)
