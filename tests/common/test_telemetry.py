@@ -71,6 +71,19 @@ def test_a_new_trace_is_sampled_as_wanted(wanted: bool) -> None:  # noqa: FBT001
     assert is_sampled(new_traceparent(sampled=sample(wanted))) is wanted
 
 
+@pytest.mark.parametrize("case", [None, "0" * 32, "A" * 32, "2026-permits-17", "a" * 33])
+def test_a_case_whose_id_cannot_be_a_trace_gets_a_random_trace(case: str | None) -> None:
+    header = new_traceparent(sampled=True, case=case)
+    assert parse_traceparent(header) is not None
+    assert case is None or case not in header
+
+
+def test_all_of_a_case_is_one_trace() -> None:
+    headers = {new_traceparent(sampled=True, case="0af7651916cd43dd8448eb211c80319c") for _ in "ab"}
+    assert len(headers) == 2
+    assert {header[3:35] for header in headers} == {"0af7651916cd43dd8448eb211c80319c"}
+
+
 def test_a_span_is_named_by_our_types_only(world: World) -> None:
     assert span_name(readable(world.send(FOOD))) == "identity.revoke-assertion.v1"
     unknown = world.send(FOOD, kind="11010519491231002X")

@@ -221,6 +221,7 @@ class ConnectedSystem:
     ) -> Draft:
         ciphertexts = self._seal_all(command, topic, sealed)
         references = {name: reference(ciphertext) for name, ciphertext in ciphertexts.items()}
+        case, sampled = around.case or new_case(), telemetry.sample(around.sampled)
         return Draft(
             key=self._system.signing,
             domain=self._system.domain,
@@ -228,9 +229,9 @@ class ConnectedSystem:
             type=command.TYPE,
             data={name: value for name, value in data.items() if value is not None} | references,
             time=format_time(datetime.now(UTC)),
-            case=around.case or new_case(),
+            case=case,
             actor=around.actor,
-            traceparent=telemetry.new_traceparent(sampled=telemetry.sample(around.sampled)),
+            traceparent=telemetry.new_traceparent(sampled=sampled, case=case),
             sealed=ciphertexts,
         )
 

@@ -28,6 +28,7 @@ from sanyuan.common.record import Record
 SAMPLE_RATE: Final = 0.01
 MAX_LINKS: Final = 128
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _SAMPLED: Final = frozenset("13579bdf")
 """The last bit of the flags, whatever the others say."""
 _KINDS: Final = {
@@ -58,10 +59,15 @@ def flush() -> None:
         provider.force_flush()
 
 
-def new_traceparent(*, sampled: bool) -> str:
-    """A new trace."""
+def new_traceparent(*, sampled: bool, case: str | None = None) -> str:
+    """A new span's header in the trace of its case, which is that of its id when that can be one.
+
+    So everything that a case causes is one trace, whoever sends it and whenever.
+    """
     flags = "01" if sampled else "00"
-    return f"00-{random.getrandbits(128):032x}-{random.getrandbits(64):016x}-{flags}"
+    is_trace = case is not None and _TRACE_ID.fullmatch(case) is not None and int(case, 16) > 0
+    trace_id = case if is_trace else f"{random.getrandbits(128):032x}"
+    return f"00-{trace_id}-{random.getrandbits(64):016x}-{flags}"
 
 
 def sample(wanted: bool | None) -> bool:  # noqa: FBT001  three answers: yes, no, as the rate says

@@ -37,7 +37,8 @@ class OwnRunner:
 
     def start(self, program: Program) -> None:
         """See Runner."""
-        self._supervisor.start(program)
+        if not any(s.name == program.name and s.is_alive() for s in self.states()):
+            self._supervisor.start(program)
 
     def stop(self, name: str) -> None:
         """See Runner."""

@@ -49,16 +49,13 @@ def bring_up(settings: Settings, runner: Runner, console: Console) -> Installati
     Raises SanyuanError with what, where and what to do.
     """
     steps, words = Steps(console, settings.language), Words(settings.language)
-    alive = {state.name for state in runner.states() if state.is_alive()}
     ports = services.choose_ports(settings)
-    if not alive & set(services.NAMES):
+    if not _alive(runner) & set(services.NAMES):
         services.check_ports(ports)
     kafka = _install(settings, steps, words)
     with _overlapping() as (pool, ending):
-        broker = pool.submit(_start_broker, kafka, runner, KAFKA in alive, ending)
+        broker = pool.submit(_start_programs, kafka, runner, ports, ending)
         registers = pool.submit(make_registers, settings.var / "registers", settings.cache)
-        for name in services.NAMES:
-            runner.start(services.program(name, settings.var, ports[name]))
         _found(settings, broker, registers, services.urls(ports), steps)
     with steps.step(words("6 服务", "6 services")) as step:
         for name in services.NAMES:
@@ -90,12 +87,26 @@ def _overlapping() -> Iterator[tuple[ThreadPoolExecutor, threading.Event]]:
             raise
 
 
-def _start_broker(kafka: Kafka, runner: Runner, alive: bool, ending: threading.Event) -> Broker:  # noqa: FBT001  one fact
-    if not alive:
+def _start_programs(
+    kafka: Kafka, runner: Runner, ports: Mapping[str, int], ending: threading.Event
+) -> Broker:
+    """Start all, the broker first, so that it is stopped last; return when it serves.
+
+    The services wait by themselves for what the founding gives them.
+    """
+    alive = _alive(runner)
+    if KAFKA not in alive:
         runner.start(kafka.prepare())
+    for name in services.NAMES:
+        runner.start(services.program(name, kafka.var, ports[name]))
+    if KAFKA not in alive:
         died = mourner(runner, KAFKA)
         kafka.wait_until_ready(READY_SECONDS, given_up=lambda: died() or ending.is_set())
     return kafka.admin
+
+
+def _alive(runner: Runner) -> set[str]:
+    return {state.name for state in runner.states() if state.is_alive()}
 
 
 def _found(
