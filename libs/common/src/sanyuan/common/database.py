@@ -92,6 +92,8 @@ class Database:
             with engine.begin() as connection:
                 fence = _raise_fence(connection)
         except DBAPIError as error:
+            engine.dispose()
+            lock.close()
             raise DatabaseError(
                 f"the database cannot be opened: {error.orig}",
                 where=str(path),
