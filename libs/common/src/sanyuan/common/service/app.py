@@ -139,6 +139,7 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
         stack.push_async_callback(producer.stop)
         domain = plan.make_domain(system)
         cycle = state.cycle = Cycle(domain, system, database, producer, participants, follower)
+        stack.push_async_callback(cycle.settled)
         broker = make_broker(system, domain.commands, cycle)
         service.add_broker(broker)
         await broker.start()

@@ -1,10 +1,11 @@
 """The cycle of every domain service: records in, decisions out, a transaction a batch (design §4).
 
-Commit point: once `transaction` in `Cycle.handle` has returned, every record of a batch is decided
+Commit point: once `transaction` in `Cycle._commit` has returned, every record of a batch is decided
 exactly once, whatever dies next: a restart reads on from the committed offsets and sends the
 outbox's unconfirmed rows. Before that line nothing has happened.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from sanyuan.common.database import Database, read_counter, write_counters
 from sanyuan.common.deadletters import dead_letters
 from sanyuan.common.deciding import Answer, Command, Handler, Outcome
 from sanyuan.common.directory import Directory
+from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.ids import format_time, new_case, time_of
@@ -38,6 +40,7 @@ from sanyuan.common.topics import TOPICS
 
 log = structlog.get_logger()
 
+BACKOFF_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 DECISIONS: Final = "decisions"
 LAST_AT: Final = "last_at_us"
 DEAD_LETTERS: Final = "dead-letters"
@@ -64,8 +67,27 @@ class _Batch:
     rejections: list[Rejection] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """A batch before it is decided."""
+
+    raws: Sequence[RawRecord]
+    checked: Checked
+    directory: Directory
+    offsets: dict[Partition, int]
+    started: float
+
+
+class LostBatchError(SanyuanError):
+    """A batch cannot be decided because the one before it was not committed."""
+
+
 class Cycle:
-    """Handles batches one after another."""
+    """Handles batches in order; checks one while the one before is decided and made durable.
+
+    Much of deciding runs outside the interpreter's lock (signatures, the database), so that both
+    cores have something to do.
+    """
 
     def __init__(
         self,
@@ -84,25 +106,55 @@ class Cycle:
         self._follower = follower
         self._next: dict[Partition, int] | None = None
         self.measures = Measures(domain.name)
+        self._reached: dict[Partition, int] = {}
+        self._deciding: asyncio.Task[None] | None = None
+        self._failures = 0
+        self.is_lost = False
+        """A batch was not committed: read again from `positions`."""
         self.trouble: str | None = None
         """Why the current batch waits."""
         self.failure: Exception | None = None
         """Why the service cannot work at all."""
 
     async def positions(self) -> dict[Partition, int]:
-        """(topic, partition) → the first offset that is not handled."""
+        """(topic, partition) → the first offset that is not handled, as the database has it."""
         if self._next is None:
             self._next = await self._database.transaction(load_offsets)
         return self._next
 
     async def handle(self, raws: Sequence[RawRecord]) -> None:
-        """Decide a batch; raises infrastructure errors only, after which nothing has happened."""
+        """Check a batch, wait for the one before, and let it be decided while the next is read.
+
+        Raises infrastructure errors only, after a back-off; then nothing of this batch has happened
+        and `is_lost` tells the reader to begin again where the database stands.
+        """
         failpoint("service.after-receive")
+        try:
+            checking = await self._check(raws)
+            await self._follow_on()
+        except Exception as error:
+            await self._back_off(error)
+            raise
+        if checking is not None:
+            self._reached |= checking.offsets
+            self._deciding = asyncio.create_task(self._commit(checking), name="decide")
+
+    async def _follow_on(self) -> None:
+        await self.settled()
+        if self.is_lost:
+            raise LostBatchError("the batch before was not committed", do="read both again")
+
+    async def settled(self) -> None:
+        """Wait until no batch is being decided."""
+        if self._deciding is not None:
+            await self._deciding
+
+    async def _check(self, raws: Sequence[RawRecord]) -> "_Checking | None":
         started = time.perf_counter()
-        positions = await self.positions()
-        new = [raw for raw in raws if raw.offset >= positions.get((raw.topic, raw.partition), 0)]
+        done = await self.positions() | self._reached
+        new = [raw for raw in raws if raw.offset >= done.get((raw.topic, raw.partition), 0)]
         if not new:
-            return
+            return None
         self._producer.check_room()
         readable = decode_all(
             new, domain=self._system.domain, partitions=lambda topic: TOPICS[topic].partitions
@@ -113,20 +165,37 @@ class Cycle:
         checked = check(readable, directory)
         failpoint("service.after-check")
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in new}
-        trace = BatchTrace.start(f"{self._domain.name} batch", checked.records)
+        return _Checking(new, checked, directory, offsets, started)
+
+    async def _commit(self, checking: "_Checking") -> None:
+        trace = BatchTrace.start(f"{self._domain.name} batch", checking.checked.records)
         try:
             batch = await self._database.transaction(
-                lambda connection: self._decide(connection, checked, directory, offsets, trace)
+                lambda connection: self._decide(
+                    connection, checking.checked, checking.directory, checking.offsets, trace
+                )
             )
-        except BaseException:
+        except Exception as error:  # noqa: BLE001  whatever the database raises: it is read again
             self._producer.outbox.forget()
-            raise
+            self._reached.clear()
+            await self._back_off(error)
+            return
         failpoint("service.after-commit")
-        self._next = positions | offsets
+        self._next = await self.positions() | checking.offsets
         self._producer.submit(batch.rows)
-        trace.end(len(new))
+        self._failures, self.trouble = 0, None
+        trace.end(len(checking.raws))
         _log_sampled(batch)
-        self.measures.batch(new, batch.outcomes, batch.rejections, time.perf_counter() - started)
+        seconds = time.perf_counter() - checking.started
+        self.measures.batch(checking.raws, batch.outcomes, batch.rejections, seconds)
+
+    async def _back_off(self, error: Exception) -> None:
+        """Say why, and wait longer each time: an error that leaves at once comes again at once."""
+        self.is_lost = True
+        self.trouble = f"{type(error).__name__}: {error}"
+        log.warning("the batch waits", error=self.trouble)
+        await asyncio.sleep(BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)])
+        self._failures += 1
 
     def _decide(
         self,

@@ -2,10 +2,10 @@
 
 The subscriber is assigned its partitions by hand, because the database has one writer; positions
 come from the database, the group only displays lag. Only infrastructure errors leave the handler,
-after a back-off: ``NACK_ON_ERROR`` then reads the batch again (faststream.md).
+after a back-off: ``NACK_ON_ERROR`` would read that batch again (faststream.md), and the reader goes
+back to where the database stands.
 """
 
-import asyncio
 import ssl
 from collections.abc import Sequence
 from typing import Final
@@ -32,7 +32,6 @@ POLL_MS: Final = 20
 # A batch costs about 1.5 ms whatever its size: the broker collects for a moment before it answers.
 FETCH_MIN_BYTES: Final = 64 * 1024
 FETCH_WAIT_MS: Final = 30
-BACKOFF_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger()
 KafkaRecords = tuple["ConsumerRecord[bytes | None, bytes | None]", ...]
@@ -51,22 +50,29 @@ class BatchReader:
 
     async def __call__(self, consumer: AIOKafkaConsumer) -> KafkaRecords:
         """The next batch; () when nothing came within the poll. Raises StoredOffsetError."""
-        stored = await self._cycle.positions()
-        positions = {TopicPartition(topic, number): at for (topic, number), at in stored.items()}
-        if not self._placed:
-            try:
-                await _place(consumer, positions)
-            except StoredOffsetError as error:
-                # FastStream would start its loop again for ever: the process has to end.
-                self._cycle.failure = error
-                raise
-            self._placed = True
+        if not self._placed or self._cycle.is_lost:
+            await self._place(consumer)
+        positions = await self._positions()
         records = await read_many(
             consumer, lambda: positions, timeout_ms=POLL_MS, max_records=MAX_BATCH
         )
         if not records:
             self._cycle.measures.idle()
         return tuple(records)
+
+    async def _place(self, consumer: AIOKafkaConsumer) -> None:
+        await self._cycle.settled()
+        try:
+            await _place(consumer, await self._positions())
+        except StoredOffsetError as error:
+            # FastStream would start its loop again for ever: the process has to end.
+            self._cycle.failure = error
+            raise
+        self._placed, self._cycle.is_lost = True, False
+
+    async def _positions(self) -> dict[TopicPartition, int]:
+        stored = await self._cycle.positions()
+        return {TopicPartition(topic, number): at for (topic, number), at in stored.items()}
 
 
 async def _place(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> None:
@@ -115,29 +121,8 @@ def make_broker(system: SystemFile, topic: str, cycle: Cycle) -> KafkaBroker:
         consumer = subscriber.consumer or FAKE_CONSUMER
         return KafkaAckableMessage(raw_message=message, body=b"", consumer=consumer)
 
-    subscriber(BatchHandler(cycle).handle, parser=parse, decoder=_decode)
+    subscriber(cycle.handle, parser=parse, decoder=_decode)
     return broker
-
-
-class BatchHandler:
-    """Handles batches; backs off before an infrastructure error leaves, or it spins (fact 0)."""
-
-    def __init__(self, cycle: Cycle) -> None:
-        self._cycle = cycle
-        self._failures = 0
-
-    async def handle(self, raws: Sequence[RawRecord]) -> None:
-        """One batch; raises what `Cycle.handle` raises, later."""
-        try:
-            await self._cycle.handle(raws)
-        except Exception as error:
-            self._cycle.trouble = f"{type(error).__name__}: {error}"
-            log.warning("the batch waits", error=self._cycle.trouble)
-            await asyncio.sleep(BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)])
-            self._failures += 1
-            raise
-        self._failures = 0
-        self._cycle.trouble = None
 
 
 def _security(system: SystemFile) -> BaseSecurity | None:
