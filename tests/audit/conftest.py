@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from sanyuan.audit import publisher, service
-from sanyuan.audit.checking import Checked, Checker
+from sanyuan.audit.checking import Checker
+from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.intake import ParticipantsFeed
 from sanyuan.audit.publisher import Publisher

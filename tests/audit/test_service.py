@@ -210,12 +210,13 @@ async def test_a_follower_sees_every_record_as_it_is_logged(domain: Domain) -> N
 async def test_after_a_kill_at_every_step_the_log_goes_on(domain: Domain) -> None:
     sent = 0
     async with department(domain) as connector:
-        for number, step in enumerate(STEPS, 1):
+        for step in STEPS:
+            started = time.monotonic()
             domain.start(SANYUAN_FAILPOINT=f"{step}:3")
             assert domain.process is not None
             while domain.process.poll() is None:
                 sent += len(await send(domain, connector, 100))
-                assert sent < number * 5000, step
+                assert time.monotonic() < started + 60, step
                 await asyncio.sleep(0.1)
         domain.start()
         sent += len(await send(domain, connector, 100))

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sanyuan.audit.checking import Checked, Checker, check_one
+from sanyuan.audit.checking import Checker, check_one
+from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.growth import Growth
 from sanyuan.audit.intake import MAX_RECORDS

@@ -12,15 +12,13 @@ import os
 import pickle
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 
-from sanyuan.audit.state import Partition, Stream
-from sanyuan.common.contracts.dead_letters import Reason
+from sanyuan.audit.facts import Checked, Facts, Outcome
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Participants
-from sanyuan.common.leaf import encode_leaf
 from sanyuan.common.record import RawRecord, Rejection, find_key, read, verify
 from sanyuan.common.topics import topic_named
 from sanyuan.common.workers import make_pool
@@ -29,57 +27,10 @@ CHUNK: Final = 250
 """Records that one process checks at a time."""
 
 
-class Facts(NamedTuple):
-    """What the sequencer needs of an authentic record, small enough to travel."""
-
-    source: str
-    number: int
-    previous: str
-    hash: str
-    signature: str
-
-
-Outcome = Facts | tuple[Reason, str]
-"""The facts, or why it is not authentic: reason and detail."""
 Travelling = tuple[
     str, int, int, int, bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]
 ]
 """The fields of a RawRecord: a tuple costs a tenth of an object on its way."""
-
-
-class Authentic(NamedTuple):
-    """An authentic record as it was read."""
-
-    raw: RawRecord
-    facts: Facts
-
-    @property
-    def stream(self) -> Stream:
-        """(source, Kafka topic)."""
-        return self.facts.source, self.raw.topic
-
-    @property
-    def leaf(self) -> bytes:
-        """The record as a signed note: what the log keeps."""
-        return encode_leaf(self.raw.value or b"", self.facts.signature)
-
-
-@dataclass
-class Checked:
-    """Authentic records in their order, those of `participants` first, and all others."""
-
-    records: list[Authentic] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-    offsets: dict[Partition, int] = field(default_factory=dict)
-    """Next offset after everything that was looked at."""
-
-    def add(self, raw: RawRecord, outcome: Outcome) -> None:
-        """Sort one outcome in; within a partition they come in order."""
-        self.offsets[raw.topic, raw.partition] = raw.offset + 1
-        if isinstance(outcome, Facts):
-            self.records.append(Authentic(raw, outcome))
-        else:
-            self.rejections.append(Rejection(raw, *outcome))
 
 
 class Checker:

@@ -15,7 +15,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from sanyuan.audit.checking import Checked, Checker
+from sanyuan.audit.checking import Checker
+from sanyuan.audit.facts import Checked
 from sanyuan.audit.measures import Measures
 from sanyuan.audit.state import Partition
 from sanyuan.common.errors import SanyuanError

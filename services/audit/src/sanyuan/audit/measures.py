@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from sanyuan.audit.checking import Authentic
+from sanyuan.audit.facts import Authentic
 from sanyuan.audit.sequencer import Batch
 from sanyuan.common.record import RawRecord
 from sanyuan.common.tlog.checkpoint import Checkpoint

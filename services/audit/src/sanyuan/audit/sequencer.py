@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from sanyuan.audit.checking import Authentic
+from sanyuan.audit.facts import Authentic
 from sanyuan.audit.seals import moved_offsets, rows_of, seal_parts
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.audit.voice import Spoken, Voice

@@ -15,9 +15,12 @@ from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
 from sqlalchemy import Connection
 
-from sanyuan.audit.checking import Checked, Checker
+from sanyuan.audit.checking import Checker
+from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.growth import Growth
 from sanyuan.audit.intake import Intake, ParticipantsFeed
@@ -44,12 +47,15 @@ from sanyuan.common.follower import PARTICIPANTS, Follower, Participants
 from sanyuan.common.kafka import start_consumer
 from sanyuan.common.logkeys import load_log_key
 from sanyuan.common.notes import SigningKey
-from sanyuan.common.positions import hash_at
+from sanyuan.common.positions import forget_taken, hash_at
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
 from sanyuan.common.systems import SystemFile
+from sanyuan.common.telemetry import record_hop
 from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.topics import WEEK
 
 HISTORY_SECONDS: Final = 5.0
+FORGET_SECONDS: Final = 3600.0
 
 log = structlog.get_logger()
 
@@ -95,11 +101,13 @@ class AuditLog:
 
     async def append(self, checked: Checked) -> None:
         """Append one batch; its leaves are in the log once this returns."""
+        started = time.time_ns()
         async with self._turn:
             batch = await self._database.transaction(lambda each: self._append(each, checked))
             failpoint("audit.after-commit")
             self._growth.extend(batch.entries)
         self._standing.measures.appended(checked.records, batch)
+        _trace(checked, started)
 
     async def seal(self) -> None:
         """Seal and publish what is new, if anything is."""
@@ -115,6 +123,11 @@ class AuditLog:
         self._standing.measures.published(head, stamps)
         for source, topic, _first, last, head_hash in sealing.rows:
             self._standing.streams.setdefault(source, {})[topic] = (last, head_hash)
+
+    async def forget(self) -> None:
+        """Drop the hashes of records that their topics do not keep either."""
+        before = time.time() - WEEK.total_seconds()
+        await self._database.transaction(lambda each: forget_taken(each, before))
 
     async def publish_recovered(self, recovered: Recovered, parts: list[Part]) -> None:
         """Finish the publication that the last process left, then take up the leaves after it."""
@@ -154,6 +167,22 @@ class AuditLog:
     def _head(self) -> Checkpoint:
         tree = self._growth.tree
         return Checkpoint(self._publisher.published.origin, tree.size, tree.root())
+
+
+def _trace(checked: Checked, started_ns: int) -> None:
+    """The last hop of sampled records: appended."""
+    for record in checked.records:
+        if record.facts.traceparent is not None:
+            attributes: dict[str, AttributeValue] = {
+                "messaging.system": "kafka",
+                "messaging.destination.name": record.raw.topic,
+                "messaging.kafka.offset": record.raw.offset,
+                "sanyuan.source": record.facts.source,
+                "sanyuan.sequence": record.facts.number,
+            }
+            record_hop(
+                "log append", record.facts.traceparent, SpanKind.CONSUMER, started_ns, attributes
+            )
 
 
 async def work(settings: Settings, standing: Standing) -> None:
@@ -197,6 +226,7 @@ async def work(settings: Settings, standing: Standing) -> None:
         await intake.start(state.offsets)
         standing.intake, standing.waiting = intake, None
         memory.settle()
+        memory.settle()
         log.info("ready", source=system.source, size=state.size, published=published.size)
         await run(intake, audit_log, settings.checkpoint_seconds)
 
@@ -214,8 +244,12 @@ async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
             await audit_log.append(await batches.get())
 
     async def seal() -> None:
+        forgotten = 0.0
         while True:
             started = time.monotonic()
+            if started > forgotten + FORGET_SECONDS:
+                await audit_log.forget()
+                forgotten = started
             await audit_log.seal()
             await asyncio.sleep(max(0.0, started + interval - time.monotonic()))
 
