@@ -103,7 +103,7 @@ def _label(logged: Logged) -> Text:
     if isinstance(reason, str):
         text.append(f" {reason}", style="yellow")
     text.append(f"  {parse_source(envelope.source).name}", style="dim")
-    text.append(f" → {envelope.topic.partition('/')[2]}  {envelope.time[11:23]}", style="dim")
+    text.append(f" → {envelope.topic.partition('/')[2]}  {envelope.time[11:23]}Z", style="dim")
     return text
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,9 @@ from rich.text import Text
 
 from sanyuan.common.errors import SanyuanError
 
-BAR_CELLS: Final = 40
+TEXT_CELLS: Final = 68
+"""What a row needs beside its bar."""
+BAR_CELLS: Final = (16, 60)
 _CASE: Final = "sanyuan.case"
 _STYLES: Final = ("cyan", "green", "magenta", "yellow", "blue")
 
@@ -33,6 +35,8 @@ class Span:
     end: int
     case: str | None
     links: tuple[str, ...] = field(default=())
+    batch: int | None = None
+    """How many records the batch had, for the span of a batch and of what was handled in one."""
 
 
 def read_spans(folder: Path) -> Iterator[Span]:
@@ -45,10 +49,7 @@ def read_spans(folder: Path) -> Iterator[Span]:
 
 
 def find_trace(folder: Path, case: str) -> list[Span]:
-    """The spans of all traces of a case by their start, and the batches that they link to.
-
-    Raises NoSuchTraceError.
-    """
+    """The spans of all traces of a case by their start; raises NoSuchTraceError."""
     spans = {span.id: span for span in read_spans(folder)}
     traces = {span.trace for span in spans.values() if span.case == case}
     own = [span for span in spans.values() if span.trace in traces]
@@ -58,12 +59,15 @@ def find_trace(folder: Path, case: str) -> list[Span]:
             where=str(folder),
             do="only one case in a hundred is traced; a narrated one always is",
         )
-    linked = {spans[link].id: spans[link] for span in own for link in span.links if link in spans}
-    return sorted({*own, *linked.values()}, key=lambda span: (span.start, span.end))
+    return sorted(
+        (replace(span, batch=_batch(span, spans)) for span in own), key=lambda span: span.start
+    )
 
 
-def draw_trace(spans: Sequence[Span]) -> Table:
-    """The waterfall as Rich draws it: one row a span, on one axis."""
+def draw_trace(spans: Sequence[Span], cells: int) -> Table:
+    """The waterfall as Rich draws it in ``cells`` columns: one row a span, on one axis."""
+    least, most = BAR_CELLS
+    cells = max(least, min(most, cells - TEXT_CELLS))
     begin = min(span.start for span in spans)
     width = max(1, max(span.end for span in spans) - begin)
     services = list(dict.fromkeys(span.service for span in spans))
@@ -72,22 +76,28 @@ def draw_trace(spans: Sequence[Span]) -> Table:
     table.add_column(justify="left", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, width=BAR_CELLS)
+    table.add_column(no_wrap=True, width=cells)
     for span in spans:
         style = _STYLES[services.index(span.service) % len(_STYLES)]
-        name = "  " * depths[span.id] + span.name.removesuffix(".v1")
+        name = Text("  " * depths[span.id] + span.name.removesuffix(".v1"))
+        if span.batch is not None:
+            name.append(f"  batch of {span.batch}", style="dim")
         table.add_row(
             Text(span.service, style=style),
             name,
             Text(f"{(span.end - span.start) / 1e6:,.1f} ms", style="dim"),
-            Text(_bar(span, begin, width), style=style),
+            Text(_bar(span, begin, width, cells), style=style),
         )
     return table
 
 
-def _bar(span: Span, begin: int, width: int) -> str:
-    first = min(BAR_CELLS - 1, (span.start - begin) * BAR_CELLS // width)
-    last = max(first + 1, -(-(span.end - begin) * BAR_CELLS // width))
+def _batch(span: Span, spans: Mapping[str, Span]) -> int | None:
+    return next((spans[link].batch for link in span.links if link in spans), span.batch)
+
+
+def _bar(span: Span, begin: int, width: int, cells: int) -> str:
+    first = min(cells - 1, (span.start - begin) * cells // width)
+    last = max(first + 1, -(-(span.end - begin) * cells // width))
     return " " * first + "━" * (last - first)
 
 
@@ -117,7 +127,13 @@ def _spans(line: Mapping[str, Any]) -> Iterator[Span]:
                     end=int(span["endTimeUnixNano"]),
                     case=_text(span["attributes"], _CASE),
                     links=tuple(link["spanId"] for link in span["links"]),
+                    batch=_number(span["attributes"], "messaging.batch.message_count"),
                 )
+
+
+def _number(attributes: Iterable[Mapping[str, Any]], key: str) -> int | None:
+    found = next((a["value"].get("intValue") for a in attributes if a["key"] == key), None)
+    return None if found is None else int(found)
 
 
 def _text(attributes: Iterable[Mapping[str, Any]], key: str) -> str | None:

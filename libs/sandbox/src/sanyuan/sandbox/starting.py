@@ -15,7 +15,7 @@ from typing import Final
 from rich.console import Console
 
 from sanyuan.client.broker import Broker
-from sanyuan.sandbox import services
+from sanyuan.sandbox import jars, services
 from sanyuan.sandbox.embedded import READY_SECONDS, install
 from sanyuan.sandbox.kafka import NAME as KAFKA
 from sanyuan.sandbox.kafka import Kafka
@@ -66,7 +66,7 @@ def bring_up(settings: Settings, runner: Runner, console: Console) -> Installati
 
 
 def _install(settings: Settings, steps: Steps, words: Words) -> Kafka:
-    if (settings.cache / "kafka").exists():
+    if jars.folder(settings.cache).exists():
         return install(settings)
     with steps.step(words("准备", "preparing")) as step:
         kafka = install(settings, step.report)

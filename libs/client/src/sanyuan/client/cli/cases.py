@@ -7,7 +7,7 @@ import typer
 
 from sanyuan.client.casefile import arrange, draw_case, find_case
 from sanyuan.client.cli.console import DEFAULT_VAR, OUT, Var, guard
-from sanyuan.client.cli.log import DEFAULT_LOG, AgencyKey, Log, LogKey, find_keys
+from sanyuan.client.cli.log import AgencyKey, Log, LogKey, default_log, find_keys
 from sanyuan.client.follow import Logged
 from sanyuan.client.tracing import draw_trace, find_trace
 from sanyuan.client.verify.source import open_source
@@ -17,7 +17,7 @@ CaseId = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")]
 
 def case_command(
     case: CaseId,
-    log: Log = DEFAULT_LOG,
+    log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
     var: Var = DEFAULT_VAR,
@@ -26,7 +26,7 @@ def case_command(
 
     def find() -> list[Logged]:
         keys = find_keys(var, agency_key, log_key)
-        with open_source(log) as source:
+        with open_source(log or default_log(var)) as source:
             return find_case(source, *keys, case)
 
     OUT.print(draw_case(case, arrange(guard(find))), highlight=False)
@@ -41,4 +41,4 @@ def trace_command(
 ) -> None:
     """Draw a case's trace, from the first hop to the last."""
     spans = guard(lambda: find_trace(folder or var / "traces", case))
-    OUT.print(draw_trace(spans), highlight=False)
+    OUT.print(draw_trace(spans, OUT.width), highlight=False)

@@ -204,7 +204,8 @@ def _draw(
     )
     console.print(draw_case(title, arrange(records)), highlight=False)
     console.print(words("\n[bold]办件的链路[/]", "\n[bold]The case as a trace[/]"))
-    console.print(draw_trace(find_trace(var / "traces", played.case)), highlight=False)
+    spans = find_trace(var / "traces", played.case)
+    console.print(draw_trace(spans, console.width), highlight=False)
 
 
 def _measure(

@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+from sanyuan.client.verify import Finding, Grade
+from sanyuan.client.verify import Report as Verification
+from sanyuan.sandbox.report import Kind, Measured, write
+
+
+def measured(verified: Verification) -> Measured:
+    return Measured(
+        departments=53,
+        people=100_000,
+        seconds=30.123456,
+        operations_per_second=1199.96,
+        verification=Kind(36_000, 36_000, 0, 40, 160),
+        lag_p50_ms=310,
+        lag_p99_ms=640,
+        verified=verified,
+        memory_mib=1234.5,
+        first_line_s=8.44,
+    )
+
+
+def test_the_report_is_what_the_design_says(tmp_path: Path) -> None:
+    write(tmp_path / "report.json", measured(Verification("log", "cn/log/2026", 72_000, "ab")))
+    report = json.loads((tmp_path / "report.json").read_text())
+
+    assert report.pop("machine").keys() == {"system", "processors", "memory_gib", "python"}
+    assert report == {
+        "departments": 53,
+        "resources": 0,
+        "people": 100_000,
+        "load": {
+            "seconds": 30.123,
+            "operations_per_second": 1200.0,
+            "kinds": {
+                "shared-call": None,
+                "verification": {
+                    "offered": 36_000,
+                    "completed": 36_000,
+                    "refused": 0,
+                    "p50_ms": 40,
+                    "p99_ms": 160,
+                },
+                "license-exchange": None,
+            },
+            "expected_refusals": 0,
+        },
+        "checkpoint_lag_ms": {"p50": 310, "p99": 640},
+        "log": {"size": 72_000, "root": "ab"},
+        "verify": {"integrity": "sound", "completeness": "complete", "exit": 0},
+        "memory_mib": 1234,
+        "first_line_s": 8.4,
+    }
+
+
+def test_a_forged_log_is_reported_as_one() -> None:
+    forged = Verification("log", findings=(Finding(Grade.FORGED, "an entry"),))
+    assert measured(forged).as_json()["verify"] == {
+        "integrity": "forged",
+        "completeness": "could-not-check",
+        "exit": 20,
+    }
