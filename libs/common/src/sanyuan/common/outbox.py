@@ -105,6 +105,14 @@ class Row:
         """(source, Kafka topic)."""
         return self.source, self.topic
 
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that it belongs to."""
+        for name, value in self.headers:
+            if name == TRACEPARENT:
+                return value.decode()
+        return None
+
 
 class Outbox:
     """Writes rows; remembers heads, which only the one writer of the database changes."""

@@ -15,6 +15,8 @@ from typing import Final
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
 
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
@@ -22,6 +24,7 @@ from sanyuan.common.kafka import start_producer
 from sanyuan.common.outbox import Row, Stream, load_from, mark_acknowledged, unconfirmed
 from sanyuan.common.partition import partition_of
 from sanyuan.common.systems import SystemFile
+from sanyuan.common.telemetry import is_sampled, record_hop
 from sanyuan.common.topics import INBOX_PREFIX, partitions_of
 
 FIRST_BACKOFF_SECONDS: Final = 0.1
@@ -185,6 +188,15 @@ class Relay:
 
     def _confirm(self, row: Row, partition: int, offset: int) -> None:
         self._marks[row.source, row.topic, row.sequence] = offset
+        if is_sampled(traceparent := row.traceparent):
+            started = int(row.created * 1e9)
+            attributes: dict[str, AttributeValue] = {
+                "messaging.destination.name": row.topic,
+                "messaging.destination.partition.id": str(partition),
+                "messaging.kafka.offset": offset,
+                "sanyuan.sequence": row.sequence,
+            }
+            record_hop("relay", traceparent, SpanKind.PRODUCER, started, attributes)
         if self.on_sent is not None:
             self.on_sent(row, partition, offset)
 
