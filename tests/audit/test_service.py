@@ -89,7 +89,7 @@ class Domain:
                         return
                 await asyncio.sleep(0.05)
 
-    async def logged(self, source: str, count: int, seconds: float = 30) -> None:
+    async def logged(self, source: str, count: int, seconds: float = 90) -> None:
         """Wait until so many records of a source's commands are in the published log."""
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
@@ -247,10 +247,10 @@ async def test_the_log_survives_the_broker_and_the_broker_the_log(domain: Domain
         await asyncio.to_thread(domain.kafka.kill)
         domain.start()
         await send(domain, connector, 200)
-        await domain.logged(FOOD, 400, 60)
+        await domain.logged(FOOD, 400)
         await asyncio.to_thread(domain.kafka.kill)
         await send(domain, connector, 200)
-        await domain.logged(FOOD, 600, 60)
+        await domain.logged(FOOD, 600)
         await _emptied(connector)
     report = domain.verify()
     assert (report.exit_code, report.findings) == (0, ())

@@ -10,11 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ProcessPoolExecutor
-from typing import Final
-
-LOOK_SECONDS: Final = 1.0
 
 
 def make_pool(jobs: int, preload: str) -> ProcessPoolExecutor:
@@ -26,11 +22,11 @@ def make_pool(jobs: int, preload: str) -> ProcessPoolExecutor:
 
 def _settle() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """The fork server ends with the process that uses the pool; its child gets another parent."""
-    while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # it ends when the other end of a pipe closes: by any death
     os._exit(1)

@@ -107,8 +107,7 @@ def _pack(raws: Sequence[RawRecord]) -> list[Travelling]:
             raw.timestamp_ms,
             raw.key,
             raw.value,
-            # What aiokafka makes of headers are tuples of its own kind: plain ones travel.
-            [(name, value) for name, value in raw.headers],
+            raw.headers,
         )
         for raw in raws
     ]

@@ -1,0 +1,34 @@
+"""Audit's settings come from the environment, and from nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from sanyuan.audit.settings import SettingError, Settings
+
+
+def test_without_anything_the_installation_is_in_var() -> None:
+    settings = Settings.from_environment({})
+    assert settings.log_folder == Path("var/audit/log")
+    assert settings.log_key_file == Path("var/audit/log-key.json")
+    assert (settings.checkpoint_seconds, settings.gap_seconds) == (0.5, 60.0)
+
+
+def test_everything_can_be_set() -> None:
+    settings = Settings.from_environment(
+        {
+            "SANYUAN_VAR": "/data",
+            "SANYUAN_AUDIT_HTTP_HOST": "0.0.0.0",  # noqa: S104  containers listen so
+            "SANYUAN_AUDIT_HTTP_PORT": "9000",
+            "SANYUAN_AUDIT_CHECKPOINT_SECONDS": "0.1",
+            "SANYUAN_AUDIT_GAP_SECONDS": "5",
+        }
+    )
+    assert settings.system_file == Path("/data/systems/audit.json")
+    assert (settings.http_port, settings.checkpoint_seconds, settings.gap_seconds) == (9000, 0.1, 5)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "inf", "nan"])
+def test_a_time_that_is_none_is_refused_by_its_name(text: str) -> None:
+    with pytest.raises(SettingError, match="SANYUAN_AUDIT_GAP_SECONDS"):
+        Settings.from_environment({"SANYUAN_AUDIT_GAP_SECONDS": text})

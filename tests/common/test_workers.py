@@ -1,0 +1,50 @@
+"""Workers end with whoever uses them, however that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sanyuan.common.workers import make_pool
+
+USER = """
+import os, sys, time
+from sanyuan.common.workers import make_pool
+if __name__ == "__main__":
+    pool = make_pool(2, "sanyuan.common.leaf")
+    workers = {pool.submit(os.getpid).result() for _ in range(20)}
+    print(*workers, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_work_is_done_elsewhere() -> None:
+    with make_pool(1, "sanyuan.common.leaf") as pool:
+        assert pool.submit(os.getpid).result(30) != os.getpid()
+
+
+@pytest.mark.kill
+def test_a_killed_program_leaves_no_worker(tmp_path: Path) -> None:
+    script = tmp_path / "user.py"
+    script.write_text(USER)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        workers = [int(pid) for pid in user.stdout.readline().split()]
+        user.send_signal(signal.SIGKILL)
+    assert workers
+    deadline = time.monotonic() + 20
+    while any(_alive(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    """Whether it runs: a dead one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
