@@ -39,8 +39,8 @@ faults: run-setup ## kill and fault campaigns; writes var/faults.json
 test: dev-setup ## everything that must pass
 	@$(VENV)/python -m pytest -m "not docker"
 
-test-docker: dev-setup ## adds what needs a container engine
-	@$(VENV)/python -m pytest
+test-docker: dev-setup ## adds what needs a container engine, and takes Kafka from its image
+	@SANYUAN_TEST_KAFKA=docker TESTCONTAINERS_RYUK_DISABLED=true $(VENV)/python -m pytest
 
 lint: dev-setup ## style, types and architecture
 	@$(VENV)/ruff check $(CODE)

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from confluent_kafka.admin import (
@@ -22,6 +22,9 @@ from sanyuan.sandbox import ports, settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
 from sanyuan.sandbox.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from tests.container import ContainedKafka
+
 # Its types do not say so, but a filter's name, principal and host may be None: any.
 _ANY = cast("str", None)
 _EVERY_ACL = AclBindingFilter(
@@ -36,15 +39,35 @@ _EVERY_ACL = AclBindingFilter(
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
-    """The broker of this run, with a port that another run beside it is not likely to choose."""
-    var = tmp_path_factory.mktemp("var")
+def kafka(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator["EmbeddedKafka | ContainedKafka"]:
+    """The broker of this run, with a port that another run beside it is not likely to choose.
+
+    A container when SANYUAN_TEST_KAFKA is `docker` (make test-docker).
+    """
     port = ports.free(20_000 + os.getpid() % 10_000)
+    if os.environ.get("SANYUAN_TEST_KAFKA") == "docker":
+        yield from contained(port)
+        return
+    var = tmp_path_factory.mktemp("var")
     broker = install(replace(settings.load(), var=var, kafka_port=port))
     with Supervisor(var) as supervisor:
         embedded = EmbeddedKafka(broker, supervisor)
         embedded.start()
         yield embedded
+
+
+def contained(port: int) -> "Iterator[ContainedKafka]":
+    """A broker in a container, as long as the run lasts."""
+    from tests.container import ContainedKafka  # noqa: PLC0415  only who has an engine needs it
+
+    broker = ContainedKafka(port)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.remove()
 
 
 @pytest.fixture
