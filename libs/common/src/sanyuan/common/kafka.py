@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -58,13 +59,10 @@ async def start_producer(system: SystemFile, *, linger_ms: int = 5) -> AIOKafkaP
             max_batch_size=256 * 1024,
         )
         try:
-            await producer.start()
+            await _start(producer)
         except KafkaError as error:
             await producer.stop()
             waits = await _wait(waits, error, system)
-        except asyncio.CancelledError:
-            await producer.stop()
-            raise
         else:
             return producer
 
@@ -84,15 +82,24 @@ async def start_consumer(
             **settings,
         )
         try:
-            await consumer.start()
+            await _start(consumer)
         except KafkaError as error:
             await consumer.stop()
             waits = await _wait(waits, error, system)
-        except asyncio.CancelledError:
-            await consumer.stop()
-            raise
         else:
             return consumer
+
+
+async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Start; given up meanwhile, finish and stop: aiokafka drops a half-open connection open."""
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(KafkaError):
+            await starting
+        await client.stop()
+        raise
 
 
 async def _wait(waits: int, error: KafkaError, system: SystemFile) -> int:
