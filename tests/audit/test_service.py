@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -212,7 +213,7 @@ async def test_after_a_kill_at_every_step_the_log_goes_on(domain: Domain) -> Non
     async with department(domain) as connector:
         for step in STEPS:
             started = time.monotonic()
-            domain.start(SANYUAN_FAILPOINT=f"{step}:3")
+            domain.start(SANYUAN_FAILPOINT=f"{step}:2")
             assert domain.process is not None
             while domain.process.poll() is None:
                 sent += len(await send(domain, connector, 100))
@@ -288,3 +289,19 @@ async def test_an_unreadable_header_is_counted_and_stepped_over(
     report = domain.verify()
     assert report.exit_code == 0
     assert any("unreadable" in finding.what for finding in report.findings)
+
+
+async def test_a_broker_that_has_less_than_the_log_has_read_is_refused(domain: Domain) -> None:
+    domain.start()
+    await domain.ready()
+    async with department(domain) as connector:
+        await send(domain, connector, 5)
+        await domain.logged(FOOD, 5)
+    domain.stop()
+    with contextlib.closing(sqlite3.connect(domain.var / "audit" / "audit.db")) as database:
+        database.execute("UPDATE next_offset SET offset = 999 WHERE topic = 'identity-commands'")
+        database.commit()
+    domain.start()
+    assert domain.process is not None
+    assert await asyncio.to_thread(domain.process.wait, 60) != 0
+    assert "the log has read up to offset 999" in (domain.var / "audit.log").read_text()
