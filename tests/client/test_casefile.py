@@ -1,5 +1,4 @@
 import hashlib
-from typing import Any
 
 import orjson
 
@@ -12,7 +11,9 @@ ASKER = "//cn/departments/11110000000012345X/food-permits"
 IDENTITY = "//cn/services/identity"
 
 
-def logged(index: int, source: str, topic: str, sequence: int, kind: str, **other: Any) -> Logged:
+def logged(
+    index: int, source: str, topic: str, sequence: int, kind: str, **other: object
+) -> Logged:
     fields = {
         "specversion": "1.0",
         "id": f"00000000-0000-7000-8000-{index:012d}",
@@ -29,7 +30,7 @@ def logged(index: int, source: str, topic: str, sequence: int, kind: str, **othe
     return Logged(index, Leaf(value, decode(value), hashlib.sha256(value).hexdigest(), b"", b""))
 
 
-def command(index: int, sequence: int, **other: Any) -> Logged:
+def command(index: int, sequence: int, **other: object) -> Logged:
     return logged(index, ASKER, "identity-commands", sequence, "identity.verify-person.v1", **other)
 
 

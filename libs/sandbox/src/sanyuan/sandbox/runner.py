@@ -44,6 +44,10 @@ class OwnRunner:
         """See Runner."""
         self._supervisor.stop(name)
 
+    def kill(self, name: str) -> None:
+        """SIGKILL, as an accident would have it: the program is started again."""
+        self._supervisor.kill(name)
+
     def states(self) -> tuple[State, ...]:
         """See Runner."""
         return self._supervisor.states()
