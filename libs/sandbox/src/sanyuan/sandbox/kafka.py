@@ -112,7 +112,8 @@ class Kafka:
         if serves(admin, limit, given_up):
             return
         raise KafkaNotReadyError(
-            f"Kafka is not ready after {limit:.0f} s{self._last_words()}",
+            ("Kafka did not start" if given_up() else f"Kafka is not ready after {limit:.0f} s")
+            + self._last_words(),
             where=admin.bootstrap_servers,
             do=f"read {self.var / 'logs' / NAME}.log",
         )
@@ -175,7 +176,8 @@ class Kafka:
         except FileNotFoundError:
             return ""
         errors = [line for line in lines[-400:] if " ERROR " in line or " FATAL " in line]
-        return f": {errors[-1][:300]}" if errors else ""
+        causes = [line for line in lines[-400:] if line.startswith("Caused by: ")]
+        return f": {(causes or errors)[-1][:300]}" if errors else ""
 
 
 def admin_of(address: str, password: str) -> Broker:
