@@ -1,0 +1,45 @@
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/adr/*.md")]
+CODE: Final = [*ROOT.glob("libs/*/src/**/*.py"), *ROOT.glob("services/*/src/**/*.py")]
+OPERATIONS: Final = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def found(pattern: str) -> set[str]:
+    return {name for file in CODE for name in re.findall(pattern, file.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_setting_is_explained() -> None:
+    names = found(r"\bSANYUAN_[A-Z_]*[A-Z]\b")
+    names |= {f"SANYUAN_IDENTITY_{name}" for name in found(r'reader\.\w+\("([A-Z_]+)"')}
+    assert len(names) > 10
+    assert {name for name in names if f"`{name}`" not in OPERATIONS} == set()
+
+
+def test_every_metric_is_explained() -> None:
+    metrics = found(r'(?:Counter|Gauge|Histogram)\(\s*"(sanyuan_[a-z_]+)"')
+    assert len(metrics) > 10
+    assert {name for name in metrics if name not in OPERATIONS} == set()
+
+
+def test_decisions_are_numbered_and_listed_and_say_what_they_cost() -> None:
+    folder = ROOT / "docs" / "adr"
+    decisions = sorted(folder.glob("[0-9]*.md"))
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    for number, decision in enumerate(decisions, start=1):
+        text = decision.read_text(encoding="utf-8")
+        assert decision.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number:04} ")
+        assert all(f"**{part}.**" in text for part in ("Context", "Decision", "Cost"))
+        assert decision.name in index
