@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine
 from sqlmodel import SQLModel
 
 from sanyuan.common.contracts import identity as messages
-from sanyuan.common.contracts.message import Attachment, CommandRef, Message
+from sanyuan.common.contracts.message import Attachment, Message
 from sanyuan.common.database import table_of
 from sanyuan.common.deciding import Command, Outcome
 from sanyuan.common.directory import Directory, System
@@ -97,12 +97,9 @@ def command(
     data: Message, subject: object = None, *, source: str = FOOD, at: datetime = NOW
 ) -> Command[Message]:
     number = next(COUNTER)
-    ref = CommandRef(
-        source=source, topic="cn/identity-commands", sequence=f"{number:020d}", hash="0" * 64
-    )
     opened = {"subject": None if subject is None else json.dumps(subject).encode()}
     entropy = sha256(str(number).encode()).digest()
-    return Command(ref, "id", at, SYSTEMS[source], "case", None, data, opened, entropy)
+    return Command("id", at, SYSTEMS[source], "case", None, data, opened, entropy)
 
 
 def person(

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from sanyuan.common.contracts.message import CommandRef, Message
+from sanyuan.common.contracts.message import Message
 from sanyuan.common.directory import Directory, System
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 M_co = TypeVar("M_co", bound=Message, covariant=True)
 
 
@@ -21,7 +23,6 @@ class Command(Generic[M_co]):
     to the service (None: it cannot be opened), ``entropy`` 32 random bytes (randomness is data).
     """
 
-    ref: CommandRef
     id: str
     at: datetime
     sender: System
@@ -40,8 +41,7 @@ class Sealing:
     recipient: System
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The one decision of a command, before it is numbered, sealed and signed.
 
     ``fields`` is the decision's data without ``command``, ``decision``, ``asof`` and attachments,
@@ -49,13 +49,12 @@ class Answer:
     """
 
     type: type[Message]
-    fields: Mapping[str, object] = field(default_factory=dict)
-    attachments: Mapping[str, Sealing] = field(default_factory=dict)
+    fields: Mapping[str, object] = NOTHING
+    attachments: Mapping[str, "Sealing"] = NOTHING
     inbox: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """An answer and the public facts that are acknowledged by the broker before it is sent."""
 
     answer: Answer

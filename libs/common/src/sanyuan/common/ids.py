@@ -1,15 +1,16 @@
 """Identifiers and times as records carry them."""
 
 import os
+import random
 import time
 from datetime import UTC, datetime
 
 
 def new_id() -> str:
     """A lower-case UUID version 7 (RFC 9562 §5.7): sortable by time, 74 random bits."""
-    number = int.from_bytes(os.urandom(10), "big")
+    number = random.getrandbits(74)
     milliseconds = time.time_ns() // 1_000_000
-    high = (milliseconds << 16) | 0x7000 | (number >> 68 & 0x0FFF)
+    high = (milliseconds << 16) | 0x7000 | (number >> 62)
     low = 0x8000_0000_0000_0000 | (number & 0x3FFF_FFFF_FFFF_FFFF)
     text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -6,8 +6,8 @@ tells of; a stream's rows are contiguous; a row stays until a seal of the log co
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -61,8 +61,7 @@ HEADS: Final = table_of(OutboxHead)
 MODELS: Final = (OutboxRow, OutboxHead)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A record before it has its place: everything but sequence, previous and signature.
 
     ``time`` is RFC 3339; ``sealed`` are ciphertexts, which ``data`` names by digest already.
@@ -78,8 +77,7 @@ class Draft:
     cause: str | None = None
     actor: str | None = None
     traceparent: str | None = None
-    sealed: Mapping[str, bytes] = field(default_factory=dict)
-    id: str = field(default_factory=new_id)
+    sealed: Mapping[str, bytes] = MappingProxyType({})
 
     @property
     def source(self) -> str:
@@ -87,8 +85,7 @@ class Draft:
         return f"//{self.key.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A record in its place, as the relay sends it."""
 
     source: str
@@ -154,7 +151,7 @@ class Outbox:
         value = encode(
             {
                 "specversion": "1.0",
-                "id": draft.id,
+                "id": (identifier := new_id()),
                 "source": source,
                 "type": draft.type,
                 "time": draft.time,
@@ -177,7 +174,7 @@ class Outbox:
             headers=_headers(draft, signature),
             hash=position.hash,
             created=now,
-            id=draft.id,
+            id=identifier,
         )
 
 

@@ -164,6 +164,11 @@ class BatchTrace:
         }
         return cls(batch, spans)
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether any record of the batch is traced."""
+        return bool(self._spans)
+
     def of(self, record: Record) -> str | None:
         """The traceparent for what this record causes."""
         span = self._spans.get(id(record))

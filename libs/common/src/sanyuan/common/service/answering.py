@@ -1,9 +1,8 @@
 """The last step of a batch: outcomes become numbered, sealed, signed records (design §3)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sanyuan.common.deciding import Answer, Outcome
 from sanyuan.common.directory import System
@@ -20,8 +19,7 @@ class UnanswerableError(SanyuanError):
     """A decision has nowhere to go: a defect of the service, not of its input."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A command as the runtime knows it: who asks, in which record, decided when."""
 
     record: Record

@@ -1,19 +1,16 @@
 """From an authentic record to a command, or to the refusal of one that cannot be understood."""
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from sanyuan.common.contracts.message import (
     Attachment,
-    CommandRef,
     CommandRefused,
     Message,
 )
 from sanyuan.common.contracts.registry import MalformedDataError, UnknownTypeError, parse_data
 from sanyuan.common.deciding import Answer, Command
 from sanyuan.common.directory import Directory, System
-from sanyuan.common.envelope import format_sequence
 from sanyuan.common.record import Record
 from sanyuan.common.sealing import SealingError, digest
 from sanyuan.common.systems import SystemFile
@@ -26,6 +23,7 @@ def parse_command(
     directory: Directory,
     own: SystemFile,
     refused: type[CommandRefused],
+    entropy: bytes,
 ) -> Command[Message] | Answer:
     """The command of an authentic record; an Answer when it is refused unread."""
     if directory.is_revoked(record.source, record.key_id):
@@ -38,12 +36,6 @@ def parse_command(
     except MalformedDataError as error:
         return _refuse(refused, "malformed", str(error)[:512])
     return Command(
-        ref=CommandRef(
-            source=record.source,
-            topic=envelope.topic,
-            sequence=format_sequence(envelope.number),
-            hash=record.hash,
-        ),
         id=envelope.id,
         at=at,
         sender=sender,
@@ -51,7 +43,7 @@ def parse_command(
         actor=envelope.actor,
         data=data,
         opened=Attachments(record, data, own),
-        entropy=os.urandom(32),
+        entropy=entropy,
     )
 
 

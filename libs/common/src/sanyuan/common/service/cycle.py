@@ -6,6 +6,7 @@ outbox's unconfirmed rows. Before that line nothing has happened.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ from sanyuan.common.topics import TOPICS
 
 log = structlog.get_logger()
 
+ENTROPY_BYTES: Final = 32
 BACKOFF_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 DECISIONS: Final = "decisions"
 LAST_AT: Final = "last_at_us"
@@ -185,7 +187,8 @@ class Cycle:
         self._producer.submit(batch.rows)
         self._failures, self.trouble = 0, None
         trace.end(len(checking.raws))
-        _log_sampled(batch)
+        if trace.is_sampled:
+            _log_sampled(batch)
         seconds = time.perf_counter() - checking.started
         self.measures.batch(checking.raws, batch.outcomes, batch.rejections, seconds)
 
@@ -240,9 +243,18 @@ class Cycle:
     def _outcomes(
         self, connection: Connection, directory: Directory, questions: Sequence[Question]
     ) -> list[Outcome]:
+        entropy = os.urandom(ENTROPY_BYTES * len(questions))
         parsed = [
-            parse_command(q.record, q.sender, q.at, directory, self._system, self._domain.refused)
-            for q in questions
+            parse_command(
+                question.record,
+                question.sender,
+                question.at,
+                directory,
+                self._system,
+                self._domain.refused,
+                entropy[ENTROPY_BYTES * index : ENTROPY_BYTES * (index + 1)],
+            )
+            for index, question in enumerate(questions)
         ]
         commands: list[Command[Message]] = [item for item in parsed if isinstance(item, Command)]
         decided = iter(self._domain.handler(connection, directory, commands))

@@ -1,6 +1,7 @@
 """What a service tells Prometheus: batches, decisions by reason, ages (never personal data)."""
 
 import time
+from collections import Counter as Tally
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -49,10 +50,12 @@ class Measures:
         _BATCH.labels(self._service).observe(len(raws))
         _SECONDS.labels(self._service).observe(seconds)
         _OLDEST.labels(self._service).set(self.oldest_seconds)
-        for outcome in outcomes:
-            answer = outcome.answer
-            reason = str(answer.fields.get("reason", ""))
-            _DECISIONS.labels(self._service, answer.type.TYPE, reason).inc()
+        told = Tally(
+            (outcome.answer.type.TYPE, str(outcome.answer.fields.get("reason", "")))
+            for outcome in outcomes
+        )
+        for (kind, reason), count in told.items():
+            _DECISIONS.labels(self._service, kind, reason).inc(count)
         for rejection in rejections:
             _REJECTED.labels(self._service, rejection.reason).inc()
 
