@@ -209,6 +209,11 @@ def make(stamp: dict[str, str]) -> None:
         editable = [word for part in PARTS for word in ("-e", part)]
         parts = [uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", *editable]
         run(parts, "the parts of Sanyuan could not be installed")
+    with Step("Byte code"):
+        # The installer leaves this to the first import, and where PYTHONDONTWRITEBYTECODE is set
+        # every start of every process would compile again: 3.5 s of CPU instead of 0.9.
+        compiling = [python, "-m", "compileall", "-qq", "-j", "0", str(VENV / "lib")]
+        run(compiling, "the packages could not be compiled")
     # If we are stopped before this line, the next set-up goes through the same steps again.
     STAMP.write_text(json.dumps(stamp), encoding="utf-8")
 
