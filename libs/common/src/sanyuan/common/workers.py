@@ -11,13 +11,26 @@ import os
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import forkserver
 
 
 def make_pool(jobs: int, preload: str) -> ProcessPoolExecutor:
     """Return a pool of `jobs` processes that have imported the module `preload`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
+    _start_server()
     return ProcessPoolExecutor(jobs, context, initializer=_settle)
+
+
+def _start_server() -> None:
+    """Start the server with Ctrl-C ignored: while it imports, it would answer with a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only a main thread can, and Ctrl-C is then its own affair
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _settle() -> None:
