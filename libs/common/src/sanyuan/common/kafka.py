@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from sanyuan.common import closed_transports
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sealing import MAX_ATTACHMENT_BYTES
 from sanyuan.common.systems import SystemFile, SystemFileError
@@ -19,6 +20,7 @@ MAX_MESSAGE_BYTES: Final = MAX_ATTACHMENT_BYTES + 64 * 1024 + 4096
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger()
+closed_transports.mend()
 
 
 def connection(system: SystemFile) -> dict[str, Any]:
