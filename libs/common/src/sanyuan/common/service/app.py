@@ -20,7 +20,7 @@ from sqlmodel import SQLModel
 
 from sanyuan.common import logs, memory, outbox, positions, telemetry
 from sanyuan.common.database import Database
-from sanyuan.common.follower import Follower, Participants
+from sanyuan.common.follower import CatchUpError, Follower, Participants
 from sanyuan.common.producing import Producer
 from sanyuan.common.service.cycle import Cycle, Domain
 from sanyuan.common.service.subscriber import make_broker
@@ -29,6 +29,7 @@ from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import WEEK
 
 WATCH_SECONDS: Final = 0.5
+ASK_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 3600.0
 
 log = structlog.get_logger()
@@ -52,6 +53,8 @@ class _State:
     """What ``/ready`` and ``/health`` tell."""
 
     waiting: str | None = "starting"
+    unreachable: str | None = None
+    """Why nothing can come, while no batch finds out."""
     cycle: Cycle | None = None
     producer: Producer | None = None
 
@@ -67,6 +70,8 @@ class _State:
             return self.waiting
         if self.cycle is not None and self.cycle.trouble:
             return self.cycle.trouble
+        if self.unreachable:
+            return self.unreachable
         if self.producer is not None and self.producer.relay.stopped:
             (source, topic), reason = next(iter(self.producer.relay.stopped.items()))
             return f"stream {source} in {topic} is stopped: {reason}"
@@ -118,6 +123,8 @@ def build(plan: Plan) -> Service:
 def _end_process(work: "asyncio.Task[None]") -> None:
     """The work only ends by an error that a restart may mend: leave it to the supervisor."""
     if not work.cancelled() and (error := work.exception()) is not None:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         log.error("the service ends", error=f"{type(error).__name__}: {error}")
         raise SystemExit(1)
 
@@ -130,6 +137,7 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
         )
         stack.callback(database.close)
         participants = Participants(system)
+        state.say("waiting for the broker")
         follower = await Follower.start(system, {"participants": participants.apply})
         stack.push_async_callback(follower.stop)
         await wait_registered(system, follower, participants, state.say)
@@ -146,11 +154,24 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
         state.waiting = None
         memory.settle()
         log.info("ready", source=system.source)
-        await _watch(database, cycle, producer)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_watch(database, cycle, producer), name="watch")
+            tasks.create_task(_ask_broker(follower, state), name="ask")
 
 
 def _models(plan: Plan) -> list[type[SQLModel]]:
     return [*outbox.MODELS, *positions.MODELS, *plan.models]
+
+
+async def _ask_broker(follower: Follower, state: _State) -> None:
+    """Keep `state` honest also when nobody asks anything: for ever."""
+    while True:
+        try:
+            await follower.catch_up()
+            state.unreachable = None
+        except CatchUpError as error:
+            state.unreachable = str(error)
+        await asyncio.sleep(ASK_SECONDS)
 
 
 async def _watch(database: Database, cycle: Cycle, producer: Producer) -> None:
