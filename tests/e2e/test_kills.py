@@ -71,6 +71,8 @@ class Load:
     """The installation with a process that asks it steadily."""
 
     made: Installation
+    armed: str | None = None
+    """Who dies again and again at a step."""
 
     @property
     def folder(self) -> Path:
@@ -84,6 +86,16 @@ class Load:
         command = (sys.executable, "-m", steady.MODULE, str(self.folder), str(RATE), *SYSTEMS)
         added = {"SANYUAN_VAR": str(self.made.var), **environment}
         self.made.supervisor.start(Program("steady", command, self.made.var, added))
+
+    def arm(self, name: str, point: str) -> None:
+        self.armed = name
+        self.start(name, SANYUAN_FAILPOINT=f"{point}:{HITS}")
+
+    def disarm(self) -> None:
+        if self.armed is not None:
+            self.made.supervisor.kill(self.armed)
+            self.start(self.armed)
+            self.armed = None
 
     def heard(self) -> int:
         return tally.heard(self.folder)
@@ -123,14 +135,20 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
         yield load
 
 
-@pytest.mark.parametrize(("who", "point"), KILLS, ids=str)
-def test_a_kill_at_this_step_loses_nothing_and_work_goes_on(
+@pytest.mark.parametrize(("who", "point"), KILLS)
+def test_a_process_gets_to_this_step_under_load_and_dies_there(
     load: Load, who: str, point: str
 ) -> None:
+    """The next life of the same process goes on with what this one has left."""
+    if load.armed != who:
+        load.disarm()
     load.made.supervisor.kill(who)
-    load.start(who, SANYUAN_FAILPOINT=f"{point}:{HITS}")
+    load.arm(who, point)
     load.until(lambda: load.made.deaths(who) > 0)
-    load.start(who)
+
+
+def test_after_a_kill_at_every_step_work_goes_on(load: Load) -> None:
+    load.disarm()
     load.goes_on()
 
 
