@@ -15,14 +15,11 @@ from rich.console import Console
 
 from sanyuan.client.casefile import arrange, find_case
 from sanyuan.client.follow import Logged
-from sanyuan.client.joining import system_path
 from sanyuan.client.tracing import find_trace
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.client.verify.source import open_source
-from sanyuan.common.notes import VerifierKey
-from sanyuan.common.systems import SystemFile
 from sanyuan.sandbox.demo.case import Played, play_case
-from sanyuan.sandbox.demo.play import _wait_until_quiet
+from sanyuan.sandbox.demo.evidence import keys_of, wait_until_quiet
 from sanyuan.sandbox.starting import Installation, bring_up
 
 pytestmark = pytest.mark.kafka
@@ -47,23 +44,18 @@ class Told:
 def told(installation: Installation) -> Told:
     out = io.StringIO()
     played = asyncio.run(play_case(installation, Console(file=out, width=120)))
-    _wait_until_quiet(installation)
+    wait_until_quiet(installation)
     return Told(played, out.getvalue())
-
-
-def keys(installation: Installation) -> tuple[VerifierKey, VerifierKey]:
-    agency = SystemFile.load(system_path(installation.settings.var, "agency"))
-    return agency.agency, VerifierKey.parse(agency.log_key)
 
 
 def records(installation: Installation, case: str) -> list[Logged]:
     with open_source(str(installation.settings.var / "audit" / "log")) as source:
-        return find_case(source, *keys(installation), case)
+        return find_case(source, *keys_of(installation), case)
 
 
 def verified(installation: Installation, state: Path) -> Report:
     log = str(installation.settings.var / "audit" / "log")
-    return verify_log(log, *keys(installation), state_dir=state, jobs=1)
+    return verify_log(log, *keys_of(installation), state_dir=state, jobs=1)
 
 
 def test_the_case_is_told_line_by_line_as_it_is_written(told: Told) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sanyuan.client.verify.source import open_source
 from sanyuan.common.tlog.tiles import WIDTH, Tile, decode_bundle
 from sanyuan.sandbox.demo import departments
-from sanyuan.sandbox.demo.play import _departments, _wait_until_quiet
+from sanyuan.sandbox.demo.evidence import wait_until_quiet
 from sanyuan.sandbox.demo.progress import Progress, load
 from sanyuan.sandbox.demo.schedule import Plan
 from sanyuan.sandbox.runner import OwnRunner
@@ -26,7 +26,7 @@ LIMIT_SECONDS = 90
 
 @pytest.fixture
 def running(installation: Installation) -> Iterator[Installation]:
-    installation.runner.start(_departments(installation.settings))
+    installation.runner.start(departments.program(installation.settings.var))
     yield installation
     installation.runner.stop(departments.NAME)
 
@@ -77,7 +77,7 @@ def test_a_killed_load_goes_on_where_its_outbox_stands(running: Installation) ->
     assert isinstance(running.runner, OwnRunner)
     running.runner.kill(departments.NAME)
     progress = wait(running, plan, "done")
-    _wait_until_quiet(running)
+    wait_until_quiet(running)
 
     assert (progress.completed, progress.refused, progress.surprising) == (500, 0, 0)
     run = json.loads((departments.folder_of(running.settings.var) / "run.json").read_text())
