@@ -131,7 +131,7 @@ class Kept:
 
     topic: str
     offset: int
-    value: bytes
+    envelope: Envelope
     sealed: Mapping[str, bytes]
     traceparent: str | None
 
@@ -140,7 +140,11 @@ def load_kept(connection: Connection) -> list[Kept]:
     """Everything that was taken and not handed out, in order."""
     return [
         Kept(
-            row.topic, row.offset, row.value, dict(unpack_headers(row.attachments)), row.traceparent
+            row.topic,
+            row.offset,
+            decode(row.value),
+            dict(unpack_headers(row.attachments)),
+            row.traceparent,
         )
         for row in connection.execute(select(ROWS).order_by(ROWS.c.topic, ROWS.c.offset))
     ]
@@ -149,12 +153,12 @@ def load_kept(connection: Connection) -> list[Kept]:
 def kept(record: Record) -> Kept:
     """A record that was just taken."""
     raw: RawRecord = record.raw
-    return Kept(raw.topic, raw.offset, record.value, record.sealed, record.traceparent)
+    return Kept(raw.topic, raw.offset, record.envelope, record.sealed, record.traceparent)
 
 
 def read_decision(row: Kept, system: SystemFile, directory: Directory) -> Decision:
     """Parse and open a row for its system; never raises over what others wrote."""
-    envelope = decode(row.value)
+    envelope = row.envelope
     try:
         message: Message | None = parse_data(envelope.type, "inbox", envelope.data)
     except ContractError:
