@@ -92,7 +92,7 @@ def deaths(runner: Runner, name: str) -> int:
     return next((state.deaths for state in runner.states() if state.name == name), 0)
 
 
-def mourner(runner: Runner, name: str) -> Callable[[], bool]:
-    """A function that says whether a program has died since now."""
+def mourner(runner: Runner, name: str, lives: int = 1) -> Callable[[], bool]:
+    """A function that says whether a program has died so often since now."""
     before = deaths(runner, name)
-    return lambda: deaths(runner, name) > before
+    return lambda: deaths(runner, name) >= before + lives

@@ -25,6 +25,8 @@ from sanyuan.sandbox.settings import Settings
 from sanyuan.sandbox.steps import Steps
 from sanyuan.sandbox.synthetic.registers import Registers, make_registers
 
+SERVICE_LIVES: Final = 3
+"""The supervisor starts again what dies; what keeps dying needs somebody to look."""
 _OVERLAPPED: Final = 2
 
 
@@ -59,7 +61,7 @@ def bring_up(settings: Settings, runner: Runner, console: Console) -> Installati
         _found(settings, broker, registers, services.urls(ports), steps)
     with steps.step(words("6 服务", "6 services")) as step:
         for name in services.NAMES:
-            given_up = mourner(runner, name)
+            given_up = mourner(runner, name, SERVICE_LIVES)
             services.wait_until_ready(name, ports[name], settings.var, given_up)
         step.detail = words("identity 与 audit 已就绪", "identity and audit are ready")
     return Installation(settings, runner, kafka, ports)
