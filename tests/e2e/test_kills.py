@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -74,6 +75,10 @@ class Load:
     armed: str | None = None
     """Who dies again and again at a step."""
 
+    @cached_property
+    def journal(self) -> tally.Journal:
+        return tally.Journal(self.folder)
+
     @property
     def folder(self) -> Path:
         return self.made.var / "steady"
@@ -98,7 +103,7 @@ class Load:
             self.armed = None
 
     def heard(self) -> int:
-        return tally.heard(self.folder)
+        return self.journal.heard()
 
     def goes_on(self, seconds: float = 40.0) -> None:
         """Wait until the client hears of decisions of commands that were sent from now on."""
@@ -230,7 +235,7 @@ def deaths(load: Load) -> dict[str, int]:
 def test_afterwards_every_command_has_one_decision_and_the_log_has_it_once(load: Load) -> None:
     (load.folder / steady.QUIET).touch()
     identity = load.made.var / "identity" / "identity.db"
-    load.until(lambda: tally.heard(load.folder) == tally.asked(load.folder))
+    load.until(lambda: load.heard() == tally.asked(load.folder))
     load.until(lambda: tally.unsealed(load.folder / steady.DATABASE) == 0)
     load.until(lambda: tally.unsealed(identity) == 0)
     report = load.made.verify()

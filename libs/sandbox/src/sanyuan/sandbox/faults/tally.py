@@ -61,9 +61,9 @@ async def count(log: str, size: int, agency: VerifierKey, key: VerifierKey, fold
                 numbers[data["decision"]] += 1
             if logged.index >= size - 1:
                 break
-    told = dict[Place, set[int]]()
-    for place, number in handed_out(folder):
-        told.setdefault(place, set()).add(number)
+    journal = Journal(folder)
+    journal.heard()
+    told = journal.told
     expected = range(1, max(numbers, default=0) + 1)
     return Tally(
         asked=len(asked),
@@ -85,23 +85,32 @@ def places_asked(folder: Path) -> Iterator[Place]:
 
 def asked(folder: Path) -> int:
     """How many commands the client has made durable."""
-    return sum(1 for _ in places_asked(folder))
+    lasts = "SELECT sequence FROM outbox_head WHERE topic = ?"
+    return sum(last for (last,) in _rows(folder / DATABASE, lasts, TOPIC))
 
 
-def handed_out(folder: Path) -> Iterator[tuple[Place, int]]:
-    """(place, decision) of each whole line of the client's journal."""
-    try:
-        lines = (folder / HANDED_OUT).read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return
-    for line in lines:
-        row = orjson.loads(line)
-        yield (row["source"], row["sequence"]), row["decision"]
+class Journal:
+    """What the client was handed out; each look reads only what is new."""
 
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / HANDED_OUT
+        self._read = 0
+        self.told: dict[Place, set[int]] = {}
+        """Command → numbers of its decisions: one each, or something is wrong."""
 
-def heard(folder: Path) -> int:
-    """How many commands the client knows the decision of."""
-    return len({place for place, _ in handed_out(folder)})
+    def heard(self) -> int:
+        """How many commands the client knows the decision of, as of now."""
+        if self._file.exists():
+            with self._file.open("rb") as file:
+                file.seek(self._read)
+                for line in file:
+                    if line.endswith(b"\n"):  # else it is being written
+                        self._read += len(line)
+                        self._take(orjson.loads(line))
+        return len(self.told)
+
+    def _take(self, row: dict[str, Any]) -> None:
+        self.told.setdefault((row["source"], row["sequence"]), set()).add(row["decision"])
 
 
 def unsealed(database: Path) -> int:
