@@ -124,7 +124,8 @@ class Campaign:
             return self._kill_at_step()
         others = list(STEPS)
         if chance < ARMED_SHARE + TOGETHER_SHARE:
-            return self._kill((KAFKA, *self.random.sample(others, self.random.randint(1, 3))))
+            victims = self.random.sample(others, self.random.randint(1, len(others)))
+            return self._kill((KAFKA, *sorted(victims)))
         return self._kill((self.random.choice([KAFKA, *others]),))
 
     def _kill(self, who: Sequence[str]) -> Strike:
