@@ -147,7 +147,7 @@ class Kafka:
         properties = server_properties(ports, password, draft.name)
         self._write("server.properties", properties.encode())
         scram = f"SCRAM-SHA-512=[name={ADMIN},password={password}]"
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = cluster_id()
         arguments = ["format", "-t", cluster, "-c", "server.properties", "--add-scram", scram]
         file = self.home / "format.args"
         command = self.java.command(file, "kafka.tools.StorageTool", arguments)
@@ -178,6 +178,14 @@ class Kafka:
         errors = [line for line in lines[-400:] if " ERROR " in line or " FATAL " in line]
         causes = [line for line in lines[-400:] if line.startswith("Caused by: ")]
         return f": {(causes or errors)[-1][:300]}" if errors else ""
+
+
+def cluster_id(new: Callable[[], uuid.UUID] = uuid.uuid4) -> str:
+    """A random id as Kafka writes it; like Kafka's own, none that reads as an option."""
+    while True:
+        text = urlsafe_b64encode(new().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
 
 
 def admin_of(address: str, password: str) -> Broker:
