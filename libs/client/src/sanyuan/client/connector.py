@@ -27,7 +27,7 @@ from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.follower import CatchUpError, Follower, Participants
-from sanyuan.common.kafka import raw_records, start_consumer
+from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
 from sanyuan.common.outbox import Draft, Row
 from sanyuan.common.positions import Partition, load_offsets
 from sanyuan.common.producing import Producer
@@ -273,7 +273,7 @@ class Connector:
                     log.warning("reading inboxes failed", error=type(error).__name__)
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def _read_once(
         self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.directory import Directory, DirectoryError, evolve
 from sanyuan.common.errors import SanyuanError
-from sanyuan.common.kafka import raw_record, start_consumer
+from sanyuan.common.kafka import raw_record, start_consumer, stop_consumer
 from sanyuan.common.reading import read_many
 from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
 from sanyuan.common.streams import START, Position, Verdict, judge
@@ -54,7 +54,7 @@ class Follower:
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def catch_up(self, seconds: float = CATCH_UP_SECONDS) -> None:
         """Apply everything that the topics held when this was called.

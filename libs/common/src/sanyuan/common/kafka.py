@@ -17,6 +17,7 @@ from sanyuan.common.systems import SystemFile, SystemFileError
 
 MAX_REQUEST_BYTES: Final = 1024 * 1024
 MAX_MESSAGE_BYTES: Final = MAX_ATTACHMENT_BYTES + 64 * 1024 + 4096
+STOP_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger()
@@ -69,6 +70,20 @@ async def start_producer(system: SystemFile, *, linger_ms: int = 5) -> AIOKafkaP
             return producer
 
 
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Send what is under way, for two seconds at most; what is given up then fails with KafkaError.
+
+    aiokafka's own `stop` waits until the last batch has arrived, and with idempotence none expires:
+    without a broker that is for ever. Whoever sends has its records in an outbox.
+    """
+    stopping = asyncio.ensure_future(producer.stop())
+    done, _ = await asyncio.wait([stopping], timeout=STOP_SECONDS)
+    if not done:
+        # There is no public way; its sender does the same when it fails.
+        producer._message_accumulator.fail_all(KafkaConnectionError("given up"))  # noqa: SLF001
+    await stopping
+
+
 async def start_consumer(
     system: SystemFile, *, group: str | None = None, **settings: object
 ) -> AIOKafkaConsumer:
@@ -86,10 +101,24 @@ async def start_consumer(
         try:
             await _start(consumer)
         except KafkaError as error:
-            await consumer.stop()
+            await stop_consumer(consumer)
             waits = await _wait(waits, error, system)
         else:
             return consumer
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Disconnect, also while there is no broker.
+
+    Then aiokafka's own `stop` lets out the CancelledError of the fetch that it has cancelled, which
+    reads as if its caller were cancelled, and leaves its connections open.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping])
+    if stopping.cancelled():
+        await consumer._client.close()  # noqa: SLF001  what `stop` did not come to
+    else:
+        stopping.result()
 
 
 async def _start(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, func, select
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.kafka import raw_record, start_consumer
+from sanyuan.common.kafka import raw_record, start_consumer, stop_consumer
 from sanyuan.common.outbox import (
     LIMIT_BYTES,
     ROWS,
@@ -107,7 +107,7 @@ class Producer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
 
     def submit(self, rows: Sequence[Row]) -> None:
         """Send rows that were just committed."""

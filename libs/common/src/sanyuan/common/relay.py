@@ -20,7 +20,7 @@ from opentelemetry.util.types import AttributeValue
 
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.kafka import start_producer
+from sanyuan.common.kafka import start_producer, stop_producer
 from sanyuan.common.outbox import Row, Stream, load_from, mark_acknowledged, unconfirmed
 from sanyuan.common.partition import partition_of
 from sanyuan.common.systems import SystemFile
@@ -216,7 +216,7 @@ class Relay:
         """An idempotent producer can stick after an error (fact 14): make another."""
         producer = self._producers.pop(user, None)
         if producer is not None:
-            await producer.stop()
+            await stop_producer(producer)
 
     async def _send_repairs(self) -> None:
         now = time.monotonic()

@@ -22,7 +22,7 @@ from sanyuan.audit.state import Partition
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.follower import PARTICIPANTS, CatchUpError, Follower, Participants
-from sanyuan.common.kafka import raw_records, start_consumer
+from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
 from sanyuan.common.reading import read_many
 from sanyuan.common.record import RawRecord
 from sanyuan.common.systems import SystemFile
@@ -103,7 +103,7 @@ class Intake:
     async def stop(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
 
     async def next(self) -> Checked:
         """Return the next batch with anything in it; waits through every trouble of the broker."""

@@ -20,7 +20,7 @@ from sanyuan.audit.growth import Files
 from sanyuan.audit.recovery import ForkError
 from sanyuan.audit.store import Part
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.kafka import start_producer
+from sanyuan.common.kafka import start_producer, stop_producer
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.record import SIGNATURE
 from sanyuan.common.systems import SystemFile
@@ -74,7 +74,7 @@ class Sender:
         """Disconnect."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await stop_producer(producer)
 
 
 class Publisher:

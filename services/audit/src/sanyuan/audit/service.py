@@ -44,7 +44,7 @@ from sanyuan.common import memory
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.follower import PARTICIPANTS, Follower, Participants
-from sanyuan.common.kafka import start_consumer
+from sanyuan.common.kafka import start_consumer, stop_consumer
 from sanyuan.common.logkeys import load_log_key
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.positions import forget_taken, hash_at
@@ -274,7 +274,7 @@ async def last_note(system: SystemFile) -> bytes | None:
         note: bytes | None = record.value
         return note
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 def check_founding(participants: Participants, key: SigningKey) -> None:
