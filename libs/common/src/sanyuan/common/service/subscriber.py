@@ -32,6 +32,8 @@ POLL_MS: Final = 20
 # A batch costs about 1.5 ms whatever its size: the broker collects for a moment before it answers.
 FETCH_MIN_BYTES: Final = 64 * 1024
 FETCH_WAIT_MS: Final = 30
+STOP_SECONDS: Final = 3.0
+"""For a batch to end: it takes milliseconds, or it waits for a broker that may never come."""
 
 log = structlog.get_logger()
 KafkaRecords = tuple["ConsumerRecord[bytes | None, bytes | None]", ...]
@@ -100,6 +102,7 @@ def make_broker(system: SystemFile, topic: str, cycle: Cycle) -> KafkaBroker:
         consumer_only=True,
         allow_auto_create_topics=False,
         apply_types=False,
+        graceful_timeout=STOP_SECONDS,
         logger=None,
     )
     subscriber = broker.subscriber(
