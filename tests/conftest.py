@@ -14,9 +14,7 @@ from confluent_kafka.admin import (
     AdminClient,
     ResourcePatternType,
     ResourceType,
-    UserScramCredentialDeletion,
 )
-from confluent_kafka.admin import ScramMechanism as Mechanism
 
 from sanyuan.sandbox import ports, settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
@@ -72,26 +70,21 @@ def contained(port: int) -> "Iterator[ContainedKafka]":
 
 @pytest.fixture
 def empty_kafka(kafka: EmbeddedKafka) -> EmbeddedKafka:
-    """The same broker without topics, users or permissions of an earlier test."""
+    """The same broker without topics or permissions of an earlier test.
+
+    Users stay, with passwords that nobody knows any more: Kafka 4.3.1 can lose every user at its
+    next start when one was deleted (ScramDelta.apply drops what comes after the first tombstones).
+    """
     admin = AdminClient(kafka.admin.librdkafka())
     for deleted in admin.delete_topics(topics).values() if (topics := _topics(admin)) else ():
         deleted.result(10)
     for deleted in admin.delete_acls([_EVERY_ACL]).values():
         deleted.result(10)
-    for user in _users(admin) - {kafka.admin.username}:
-        gone = UserScramCredentialDeletion(user, Mechanism.SCRAM_SHA_512)
-        admin.alter_user_scram_credentials([gone])[user].result(10)
     # The controller has forgotten them; the broker learns of it a little later.
-    while _topics(admin) or admin.describe_acls(_EVERY_ACL).result(10) or len(_users(admin)) > 1:
+    while _topics(admin) or admin.describe_acls(_EVERY_ACL).result(10):
         time.sleep(0.02)
     return kafka
 
 
 def _topics(admin: AdminClient) -> list[str]:
     return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
-
-
-def _users(admin: AdminClient) -> set[str]:
-    described = admin.describe_user_scram_credentials()
-    assert not isinstance(described, dict)
-    return set(described.result(10))

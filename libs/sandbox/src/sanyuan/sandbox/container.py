@@ -5,14 +5,12 @@ in it, and starts the broker. The script holds the administrator's password.
 """
 
 import secrets
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sanyuan.sandbox.kafka import admin_of
+from sanyuan.sandbox.kafka import admin_of, cluster_id
 from sanyuan.sandbox.kafka_config import ADMIN, Listener, properties
 
 IMAGE: Final = "apache/kafka:4.3.1"
@@ -41,8 +39,7 @@ class Secrets:
     @classmethod
     def fresh(cls) -> "Secrets":
         """From the operating system's randomness."""
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        return cls(secrets.token_urlsafe(32), cluster)
+        return cls(secrets.token_urlsafe(32), cluster_id())
 
 
 def script(known: Secrets, listeners: Sequence[Listener]) -> str:
