@@ -6,27 +6,27 @@ ever, with the positions that they were read from; everything after it can be do
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlmodel import Field, SQLModel
 
 from sanyuan.audit.sequencer import Batch, Sealing
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.database import read_counter, table_of, write_counter
+from sanyuan.common.database import read_counter, table_of, upsert, write_counter
 from sanyuan.common.positions import (
     MODELS as POSITION_MODELS,
 )
 from sanyuan.common.positions import (
     OFFSETS,
     PLACES,
-    TAKEN,
-    PositionError,
+    Move,
     load_offsets,
+    move_places,
+    save_offsets,
 )
 from sanyuan.common.streams import Position
 from sanyuan.common.tlog.tiles import decode_bundle, encode_bundle
@@ -183,12 +183,15 @@ def write_batch(connection: Connection, batch: Batch) -> None:
         connection.execute(insert(PENDING), row)
         write_counter(connection, SIZE, batch.first + len(batch.entries))
     _move_places(connection, batch)
-    _replace_offsets(connection, OFFSETS, batch.offsets)
+    save_offsets(connection, batch.offsets)
     _write_waiting(connection, batch.waiting)
     if batch.refused:
         connection.execute(insert(REFUSED), [asdict(one) for one in batch.refused])
     if batch.equivocated:
-        places = [dict(zip(_PLACE, place, strict=True)) for place in batch.equivocated]
+        places = [
+            {"source": source, "topic": topic, "sequence": sequence}
+            for source, topic, sequence in batch.equivocated
+        ]
         connection.execute(insert(EQUIVOCATED), places)
 
 
@@ -215,69 +218,29 @@ def write_sealed(
     connection: Connection, sealed: dict[Stream, int], offsets: dict[Partition, int]
 ) -> None:
     """Set sealed places of some streams and sealed offsets of some partitions."""
-    rows = [dict(zip(_PLACE, (*stream, last), strict=True)) for stream, last in sealed.items()]
-    if rows:
-        connection.execute(_FORGET_SEALED, [_key(row, "source", "topic") for row in rows])
-        connection.execute(insert(SEALED), rows)
-    _replace_offsets(connection, SEALED_OFFSETS, offsets)
+    rows = [
+        {"source": source, "topic": topic, "sequence": last}
+        for (source, topic), last in sealed.items()
+    ]
+    upsert(connection, SEALED, rows)
+    upsert(
+        connection,
+        SEALED_OFFSETS,
+        [
+            {"topic": topic, "partition": partition, "offset": offset}
+            for (topic, partition), offset in offsets.items()
+        ],
+    )
 
 
-_PLACE: Final = ("source", "topic", "sequence")
-_FORGET_SEALED: Final = delete(SEALED).where(
-    SEALED.c.source == bindparam("of_source"), SEALED.c.topic == bindparam("of_topic")
-)
 _FORGET_WAITING: Final = delete(WAITING).where(
     WAITING.c.source == bindparam("of_source"), WAITING.c.topic == bindparam("of_topic")
 )
-_MOVE_PLACE: Final = (
-    update(PLACES)
-    .where(
-        PLACES.c.source == bindparam("of_source"),
-        PLACES.c.topic == bindparam("of_topic"),
-        PLACES.c.sequence == bindparam("expected"),
-    )
-    .values(sequence=bindparam("last"), hash=bindparam("head"))
-)
-
-
-def _key(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {f"of_{name}": row[name] for name in names}
-
-
-def _replace_offsets(connection: Connection, table: Table, offsets: dict[Partition, int]) -> None:
-    if not offsets:
-        return
-    rows = [{"topic": key[0], "partition": key[1], "offset": at} for key, at in offsets.items()]
-    forget = delete(table).where(
-        table.c.topic == bindparam("of_topic"), table.c.partition == bindparam("of_partition")
-    )
-    connection.execute(forget, [_key(row, "topic", "partition") for row in rows])
-    connection.execute(insert(table), rows)
 
 
 def _move_places(connection: Connection, batch: Batch) -> None:
-    """Each stream once, whatever its number of records; hashes tell forks from repetitions."""
-    new, known, taken = [], [], []
-    now = time.time()
-    for stream, hashes in batch.hashes.items():
-        source, topic = stream
-        start = batch.starts[stream].sequence
-        last, head = start + len(hashes), hashes[-1]
-        if start == 0:
-            new.append({"source": source, "topic": topic, "sequence": last, "hash": head})
-        else:
-            key = {"of_source": source, "of_topic": topic, "expected": start}
-            known.append({**key, "last": last, "head": head})
-        joined = bytes.fromhex("".join(hashes))
-        taken.append(
-            {"source": source, "topic": topic, "first": start + 1, "hashes": joined, "taken": now}
-        )
-    if new:
-        connection.execute(insert(PLACES), new)
-    if known and connection.execute(_MOVE_PLACE, known).rowcount != len(known):
-        raise PositionError("another writer moved a stream", where="audit")
-    if taken:
-        connection.execute(insert(TAKEN), taken)
+    moves = [Move(stream, batch.starts[stream], hashes) for stream, hashes in batch.hashes.items()]
+    move_places(connection, moves)
 
 
 def _write_waiting(connection: Connection, changed: dict[Stream, Waiting | None]) -> None:
@@ -310,7 +273,7 @@ def write_rolled_forward(connection: Connection, state: State, parts: Sequence[P
     ]
     if places:
         connection.execute(insert(PLACES), places)
-    _replace_offsets(connection, OFFSETS, state.offsets)
+    save_offsets(connection, state.offsets)
     write_sealed(connection, state.sealed, state.sealed_offsets)
     _write_waiting(connection, dict(state.waiting))
     if parts:
