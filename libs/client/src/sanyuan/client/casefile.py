@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sanyuan.client.follow import Logged
-from sanyuan.client.verify.history import fold
+from sanyuan.client.verify.history import fold_leaf
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
@@ -55,7 +55,7 @@ def find_case(
                 leaf = parse_leaf(raw)
                 if leaf.envelope.topic.encode().endswith(_PARTICIPANTS[:-1]):
                     _check(leaf, directory)
-                    directory = fold(directory, leaf)
+                    directory = fold_leaf(directory, leaf)
             elif wanted in raw:
                 leaf = parse_leaf(raw)
                 if leaf.envelope.correlationid == case:

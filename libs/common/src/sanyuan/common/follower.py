@@ -8,9 +8,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from sanyuan.common.contracts.registry import ContractError, parse_data
-from sanyuan.common.directory import Directory, DirectoryError, evolve
+from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.folding import fold
 from sanyuan.common.kafka import raw_record, start_consumer, stop_consumer
 from sanyuan.common.reading import read_many
 from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
@@ -18,7 +18,6 @@ from sanyuan.common.streams import START, Position, Verdict, judge
 from sanyuan.common.systems import SystemFile
 
 CATCH_UP_SECONDS: Final = 5.0
-PARTICIPANTS: Final = "participants"
 
 log = structlog.get_logger()
 Apply = Callable[[RawRecord], None]
@@ -119,7 +118,7 @@ class Participants:
         ):
             return
         self._place = Position(envelope.number, record.hash)
-        self.directory = fold(self.directory, record)
+        self.directory = fold(self.directory, envelope, record.key_id, _warn)
 
     def _authentic(self, record: Record) -> bool:
         key = find_key(record, self.directory)
@@ -130,17 +129,5 @@ class Participants:
         )
 
 
-def fold(directory: Directory, record: Record) -> Directory:
-    """Apply an authentic record of the agency; an impossible one only takes its place.
-
-    So does one under a revoked key, or every reader would wait for its place for ever (design §2).
-    """
-    envelope = record.envelope
-    if directory.is_revoked(record.source, record.key_id):
-        return directory.passed(envelope.number)
-    try:
-        message = parse_data(envelope.type, PARTICIPANTS, envelope.data)
-        return evolve(directory, envelope, message)  # type: ignore[arg-type]  # parse_data by topic
-    except (ContractError, DirectoryError) as error:
-        log.warning("a record of participants has no effect", type=envelope.type, error=str(error))
-        return directory.passed(envelope.number)
+def _warn(kind: str, why: str) -> None:
+    log.warning("a record of participants has no effect", type=kind, error=why)

@@ -21,7 +21,8 @@ from sanyuan.audit.measures import Measures
 from sanyuan.audit.state import Partition
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.follower import PARTICIPANTS, CatchUpError, Follower, Participants
+from sanyuan.common.folding import PARTICIPANTS
+from sanyuan.common.follower import CatchUpError, Follower, Participants
 from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
 from sanyuan.common.reading import read_many
 from sanyuan.common.record import RawRecord

@@ -43,7 +43,8 @@ from sanyuan.audit.voice import Voice
 from sanyuan.common import memory
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.follower import PARTICIPANTS, Follower, Participants
+from sanyuan.common.folding import PARTICIPANTS
+from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.kafka import start_consumer, stop_consumer
 from sanyuan.common.logkeys import load_log_key
 from sanyuan.common.notes import SigningKey

@@ -22,8 +22,9 @@ from sanyuan.common.contracts.log import (
     Sealed,
 )
 from sanyuan.common.contracts.registry import ContractError, parse_data
-from sanyuan.common.directory import Directory, DirectoryError, evolve
+from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import ZERO_HASH, Envelope
+from sanyuan.common.folding import fold
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sources import key_name
@@ -112,7 +113,7 @@ class History:
     def _take_participant(self, index: int, entry: bytes) -> None:
         self.participants.append(entry.decode())
         before = self.directory
-        self.directory = fold(before, parse_leaf(entry))
+        self.directory = fold_leaf(before, parse_leaf(entry))
         founding = self.directory.founding
         if index == 0 and founding is None:
             self.tell(Finding(Grade.FORGED, "leaf 0 does not found the domain", index=0))
@@ -268,18 +269,12 @@ class History:
         self.gaps = {(source, topic, place): index for source, topic, place, index in saved["gaps"]}
         self.participants = saved["participants"]
         for entry in self.participants:
-            self.directory = fold(self.directory, parse_leaf(entry.encode()))
+            self.directory = fold_leaf(self.directory, parse_leaf(entry.encode()))
 
 
-def fold(directory: Directory, leaf: Leaf) -> Directory:
-    """Apply a record of `participants`; what is impossible has no effect (see `directory`)."""
+def fold_leaf(directory: Directory, leaf: Leaf) -> Directory:
+    """Apply a leaf of `participants`; only the agency writes there."""
     envelope = leaf.envelope
     if key_name(envelope.source) != directory.pinned.name:
-        return directory  # only the agency writes participants
-    if directory.is_revoked(envelope.source, leaf.key_id):
-        return directory.passed(envelope.number)
-    try:
-        message = parse_data(envelope.type, "participants", envelope.data)
-        return evolve(directory, envelope, message)  # type: ignore[arg-type]  # by its topic
-    except (ContractError, DirectoryError):
-        return directory.passed(envelope.number)
+        return directory
+    return fold(directory, envelope, leaf.key_id)
