@@ -40,7 +40,7 @@ def test_assertions_are_signed_with_the_record_key(tmp_path: Path) -> None:
         register.touch()
     system = SystemFile.create("//cn/services/identity")
     domain = make_domain(settings, make_keys(settings.secrets_file), system)
-    assert (domain.commands, domain.events) == ("identity-commands", "identity-events")
+    assert (domain.commands, domain.events) == (("identity-commands",), "identity-events")
     assert isinstance(domain.handler, IdentityHandler)
     assert domain.handler.issuer.source == "//cn/services/identity"
     assert domain.handler.issuer.key == system.signing

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 from sanyuan.common.contracts import identity as messages
 from sanyuan.common.contracts.message import Attachment, Message
 from sanyuan.common.database import table_of
-from sanyuan.common.deciding import Command, Outcome
+from sanyuan.common.deciding import Answer, Command, Outcome, Sealing
 from sanyuan.common.directory import Directory, System
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.sealing import SUITE_NAME, SealingKey
@@ -125,12 +125,23 @@ def handle(connection: Connection, *commands: Command[Message]) -> list[Outcome]
     return list(HANDLER(connection, DIRECTORY, commands))
 
 
+def answer_of(outcome: Outcome) -> Answer:
+    assert outcome.answer is not None
+    return outcome.answer
+
+
+def assertion_of(outcome: Outcome) -> Sealing:
+    sealing = answer_of(outcome).attachments["assertion"]
+    assert isinstance(sealing, Sealing)
+    return sealing
+
+
 def reasons(outcomes: list[Outcome]) -> list[object]:
-    return [outcome.answer.fields.get("reason") for outcome in outcomes]
+    return [answer_of(outcome).fields.get("reason") for outcome in outcomes]
 
 
 def claims(outcome: Outcome) -> dict[str, object]:
-    jwt = outcome.answer.attachments["assertion"].plaintext.split(b".")[1]
+    jwt = assertion_of(outcome).plaintext.split(b".")[1]
     decoded: dict[str, object] = json.loads(urlsafe_b64decode(jwt + b"=="))
     return decoded
 
@@ -142,9 +153,9 @@ UNKNOWN = {"name": NAME, "number": "440524188001010014"}
 
 def test_a_verified_person_is_told_by_an_assertion_for_the_sender(connection: Connection) -> None:
     (outcome,) = handle(connection, person({**RIGHT, "mobile": MOBILE}))
-    assert outcome.answer.type is messages.PersonVerified
-    assert outcome.answer.fields == {"level": "three-factor"}
-    assert outcome.answer.attachments["assertion"].recipient == SYSTEMS[FOOD]
+    assert answer_of(outcome).type is messages.PersonVerified
+    assert answer_of(outcome).fields == {"level": "three-factor"}
+    assert assertion_of(outcome).recipient == SYSTEMS[FOOD]
     assert claims(outcome)["aud"] == "license-exchange"
     assert claims(outcome)["case"] == "case"
 
@@ -156,16 +167,16 @@ def test_an_organisation_is_told_with_its_level_and_whether_it_is_questionable(
     known, unknown = handle(
         connection, organisation(subject), organisation({**subject, "name": "丁"})
     )
-    assert known.answer.type is messages.OrganisationVerified
-    assert known.answer.fields == {"level": "with-representative", "questionable": True}
+    assert answer_of(known).type is messages.OrganisationVerified
+    assert answer_of(known).fields == {"level": "with-representative", "questionable": True}
     assert claims(known)["sub"] == CODE
-    assert unknown.answer.type is messages.OrganisationNotVerified
+    assert answer_of(unknown).type is messages.OrganisationNotVerified
 
 
 def test_mismatch_and_unknown_cannot_be_told_apart(connection: Connection) -> None:
     mismatch, unknown = handle(connection, person(WRONG), person(UNKNOWN))
     assert mismatch == unknown
-    assert mismatch.answer.type is messages.PersonNotVerified
+    assert answer_of(mismatch).type is messages.PersonNotVerified
 
 
 def test_each_refusal_names_its_reason_and_no_person(connection: Connection) -> None:
@@ -190,7 +201,7 @@ def test_each_refusal_names_its_reason_and_no_person(connection: Connection) -> 
         None,
         "locked",
     ]
-    told = str([outcome.answer.fields for outcome in outcomes])
+    told = str([answer_of(outcome).fields for outcome in outcomes])
     assert NAME not in told
     assert NUMBER[:-1] not in told
 
@@ -212,7 +223,7 @@ def test_a_revocation_is_a_public_fact_before_it_is_accepted(connection: Connect
         connection, command(revoke, source=TAX), command(revoke), command(revoke)
     )
     assert reasons([foreign, again]) == ["unknown-assertion"] * 2
-    assert accepted.answer.fields == {"jti": jti}
+    assert answer_of(accepted).fields == {"jti": jti}
     assert accepted.facts == (messages.AssertionRevoked(jti=jti),)
 
 
@@ -221,7 +232,7 @@ def test_the_agency_erases_a_person(connection: Connection) -> None:
     before, erased, after = handle(
         connection, person(RIGHT), command(erase, {"number": NUMBER}, source=AGENCY), person(RIGHT)
     )
-    assert erased.answer.type is messages.PersonErased
+    assert answer_of(erased).type is messages.PersonErased
     assert claims(before)["sub"] != claims(after)["sub"]
     refused = handle(
         connection,
@@ -244,7 +255,7 @@ def test_a_child_born_today_in_china_has_a_number(connection: Connection) -> Non
     asked = person(newborn)
     (known,) = handle(connection, replace(asked, at=late))
     (future,) = handle(connection, replace(asked, at=late - timedelta(hours=1)))
-    assert known.answer.type is messages.PersonNotVerified
+    assert answer_of(known).type is messages.PersonNotVerified
     assert reasons([future]) == ["malformed"]
 
 

@@ -41,8 +41,8 @@ from sanyuan.common.outbox import Row
 from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sealing import SealingError
-from sanyuan.common.service.checking import check, decode_all
-from sanyuan.common.service.cycle import Cycle, Domain
+from sanyuan.common.service.checking import Checked, check, decode_all
+from sanyuan.common.service.cycle import Cycle, Domain, _Checking
 from sanyuan.common.telemetry import BatchTrace
 
 if TYPE_CHECKING:
@@ -91,9 +91,8 @@ class Service:
         checked = check(readable, directory)
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
         trace = BatchTrace.start("test", checked.records)
-        batch = self.database.run(
-            lambda c: self.cycle._decide(c, checked, directory, offsets, trace)
-        )
+        checking = _Checking(raws, checked, Checked((), ()), directory, offsets, 0.0)
+        batch = self.database.run(lambda c: self.cycle._decide(c, checking, trace))
         return batch.rows
 
 
@@ -104,7 +103,7 @@ def service(folder: Path | str) -> Iterator[Service]:
     producer = Producer(database, [system], lambda: Directory(signing(AGENCY).verifier))
     domain = Domain(
         name="identity",
-        commands=COMMANDS,
+        commands=(COMMANDS,),
         events="identity-events",
         refused=messages.IdentityCommandRefused,
         handler=counting,

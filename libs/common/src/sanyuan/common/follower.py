@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, Self
 
 import structlog
@@ -34,22 +35,33 @@ class Follower:
     that the question for the ends would wait behind a fetch that waits for new records (500 ms).
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, applies: dict[TopicPartition, Apply]) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        applies: dict[TopicPartition, Apply],
+        first: Mapping[TopicPartition, int],
+    ) -> None:
         self._consumer = consumer
         self._applies = applies
-        self._next = dict.fromkeys(applies, 0)
+        self._next = {partition: first.get(partition, 0) for partition in applies}
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def start(cls, system: SystemFile, applies: dict[str, Apply]) -> Self:
-        """Connect and stand before the first record of each topic."""
+    async def start(
+        cls,
+        system: SystemFile,
+        applies: Mapping[str, Apply],
+        first: Mapping[tuple[str, int], int] = MappingProxyType({}),
+    ) -> Self:
+        """Connect and stand before each topic's first record, or at its offset in ``first``."""
         consumer = await start_consumer(system)
         partitions = {TopicPartition(topic, 0): apply for topic, apply in applies.items()}
+        starts = {partition: first.get((partition.topic, 0), 0) for partition in partitions}
         consumer.assign(list(partitions))
-        for partition in partitions:
-            consumer.seek(partition, 0)
+        for partition, offset in starts.items():
+            consumer.seek(partition, offset)
         consumer.pause(*partitions)
-        return cls(consumer, partitions)
+        return cls(consumer, partitions, starts)
 
     async def stop(self) -> None:
         """Disconnect."""

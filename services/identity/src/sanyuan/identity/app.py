@@ -42,7 +42,7 @@ def make_domain(settings: Settings, keys: Keys, system: SystemFile) -> Domain:
     """Identity's part of the runtime; raises RegisterUnavailableError."""
     return Domain(
         name=SERVICE,
-        commands=COMMANDS[0],
+        commands=COMMANDS,
         events=EVENTS[0],
         refused=IdentityCommandRefused,
         handler=IdentityHandler(

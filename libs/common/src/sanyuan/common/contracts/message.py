@@ -42,6 +42,21 @@ class Attachment(Part):
     sealed: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
+class Origin(Part):
+    """The record in which a forwarded attachment was sealed: what its ``info`` is built from."""
+
+    source: SourceText
+    topic: str
+    attachment: str
+
+
+class ForwardedAttachment(Attachment):
+    """An attachment passed on unchanged, with where it comes from (design §3)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    origin: Annotated[Origin, Field(alias="from")]
+
+
 class CommandRef(Part):
     """Names one command: its stream, its place and the hash of its value."""
 
@@ -62,6 +77,10 @@ class Decided(Message):
     command: CommandRef
     decision: Ordinal
     asof: dict[str, Count]
+
+
+class Tick(Message):
+    """A deadline has passed: sent by a service to its own commands topic, and never answered."""
 
 
 class Refused(Decided):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sanyuan.common.deciding import Answer, Outcome
+from sanyuan.common.deciding import Answer, Attached, Forwarded, Outcome
 from sanyuan.common.directory import System
 from sanyuan.common.envelope import format_sequence
 from sanyuan.common.errors import SanyuanError
@@ -49,38 +49,46 @@ class Answering:
     def drafts(
         self, first: int, questions: Sequence[Question], outcomes: Sequence[Outcome]
     ) -> Iterator[Draft]:
-        """All records of the batch, each command's facts before its decision.
+        """All records of the batch, each command's facts before its decision, then its notices.
 
         Decisions are numbered from ``first``.
         """
-        pairs = zip(questions, outcomes, strict=True)
-        for number, (question, outcome) in enumerate(pairs, start=first):
+        number = first
+        for question, outcome in zip(questions, outcomes, strict=True):
             for fact in outcome.facts:
-                data = fact.model_dump(mode="json")
+                data = fact.model_dump(mode="json", by_alias=True, exclude_none=True)
                 yield self._draft(question, self._events, fact.TYPE, data, {})
-            yield self._decision(number, question, outcome.answer)
+            if outcome.answer is not None:
+                yield self._decision(number, question, outcome.answer)
+                number += 1
+            for notice in outcome.notices:
+                sealed = self._seal(notice.attachments, notice.inbox)
+                data = {**notice.fields, **_references(notice.attachments, sealed)}
+                yield self._draft(question, notice.inbox, notice.type.TYPE, data, sealed)
 
     def _decision(self, number: int, question: Question, answer: Answer) -> Draft:
         inbox = answer.inbox or question.sender.inbox
         if inbox is None:
             raise UnanswerableError("the sender has no inbox", where=question.record.source)
-        sealed = self._seal(answer, inbox)
+        sealed = self._seal(answer.attachments, inbox)
         data = {
             "command": question.reference(),
             "decision": number,
             "asof": self._asof,
             **answer.fields,
-            **{name: reference(ciphertext) for name, ciphertext in sealed.items()},
+            **_references(answer.attachments, sealed),
         }
         return self._draft(question, inbox, answer.type.TYPE, data, sealed)
 
-    def _seal(self, answer: Answer, inbox: str) -> dict[str, bytes]:
+    def _seal(self, attachments: Attached, inbox: str) -> dict[str, bytes]:
         topic = f"{self._system.domain}/{inbox}"
         return {
-            name: sealing.recipient.sealing.seal(
-                sealing.plaintext, source=self._system.source, topic=topic, name=name
+            name: each.ciphertext
+            if isinstance(each, Forwarded)
+            else each.recipient.sealing.seal(
+                each.plaintext, source=self._system.source, topic=topic, name=name
             )
-            for name, sealing in answer.attachments.items()
+            for name, each in attachments.items()
         }
 
     def _draft(
@@ -104,3 +112,16 @@ class Answering:
             traceparent=question.traceparent,
             sealed=sealed,
         )
+
+
+def _references(attachments: Attached, sealed: Mapping[str, bytes]) -> dict[str, Any]:
+    """What stands in ``data``: the digests, and where forwarded ones come from."""
+    named = {name: reference(ciphertext) for name, ciphertext in sealed.items()}
+    for name, each in attachments.items():
+        if isinstance(each, Forwarded):
+            named[name]["from"] = {
+                "source": each.source,
+                "topic": each.topic,
+                "attachment": each.name,
+            }
+    return named

@@ -7,7 +7,7 @@ the writer of its database and not behind its own log. ``/ready`` says what it w
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,17 @@ from typing import Final
 
 import structlog
 from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.asgi.types import ASGIApp
 from prometheus_client import make_asgi_app
 from sqlmodel import SQLModel
 
 from sanyuan.common import logs, memory, outbox, positions, telemetry
 from sanyuan.common.database import Database
 from sanyuan.common.follower import CatchUpError, Follower, Participants
+from sanyuan.common.positions import Partition
 from sanyuan.common.producing import Producer
 from sanyuan.common.service.cycle import Cycle, Domain
+from sanyuan.common.service.following import Feed
 from sanyuan.common.service.subscriber import make_broker
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
 from sanyuan.common.systems import SystemFile
@@ -30,6 +33,7 @@ from sanyuan.common.topics import WEEK
 
 WATCH_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 2.0
+TICK_SECONDS: Final = 1.0
 FORGET_SECONDS: Final = 3600.0
 
 log = structlog.get_logger()
@@ -44,6 +48,8 @@ class Plan:
     database: Path
     make_domain: Callable[[SystemFile], Domain]
     models: Sequence[type[SQLModel]]
+    routes: Sequence[tuple[str, ASGIApp]] = ()
+    """HTTP reads of its own."""
     traces: Path | None = None
     otlp_endpoint: str | None = None
 
@@ -114,7 +120,12 @@ def build(plan: Plan) -> Service:
 
     service = Service(
         lifespan=lifespan,
-        asgi_routes=[("/health", health), ("/ready", ready), ("/metrics", make_asgi_app())],
+        asgi_routes=[
+            ("/health", health),
+            ("/ready", ready),
+            ("/metrics", make_asgi_app()),
+            *plan.routes,
+        ],
         logger=None,
     )
     return service
@@ -136,17 +147,23 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
             lambda: Database.open(f"sqlite:///{plan.database}", _models(plan)), state.say
         )
         stack.callback(database.close)
-        participants = Participants(system)
+        participants, feed = Participants(system), Feed()
+        domain = plan.make_domain(system)
         state.say("waiting for the broker")
-        follower = await Follower.start(system, {"participants": participants.apply})
+        follower = await Follower.start(
+            system,
+            {"participants": participants.apply, **dict.fromkeys(domain.follows, feed.apply)},
+            _followed(domain, await database.transaction(positions.load_offsets)),
+        )
         stack.push_async_callback(follower.stop)
         await wait_registered(system, follower, participants, state.say)
         producer = state.producer = Producer(database, [system], lambda: participants.directory)
         state.say("reading the seals of the log")
         await producer.start()
         stack.push_async_callback(producer.stop)
-        domain = plan.make_domain(system)
-        cycle = state.cycle = Cycle(domain, system, database, producer, participants, follower)
+        cycle = state.cycle = Cycle(
+            domain, system, database, producer, participants, follower, feed
+        )
         stack.push_async_callback(cycle.settled)
         broker = make_broker(system, domain.commands, cycle)
         service.add_broker(broker)
@@ -156,19 +173,33 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
         log.info("ready", source=system.source)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_watch(database, cycle, producer), name="watch")
-            tasks.create_task(_ask_broker(follower, state), name="ask")
+            tasks.create_task(_ask_broker(follower, cycle, state), name="ask")
+            tasks.create_task(_tick(cycle), name="tick")
 
 
 def _models(plan: Plan) -> list[type[SQLModel]]:
     return [*outbox.MODELS, *positions.MODELS, *plan.models]
 
 
-async def _ask_broker(follower: Follower, state: _State) -> None:
+def _followed(domain: Domain, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    """Where to go on in the followed topics: what lies before is in the database."""
+    return {(topic, 0): offsets.get((topic, 0), 0) for topic in domain.follows}
+
+
+async def _tick(cycle: Cycle) -> None:
+    """Let passed deadlines be told, at most one record a second: for ever."""
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        await cycle.tick()
+
+
+async def _ask_broker(follower: Follower, cycle: Cycle, state: _State) -> None:
     """Keep `state` honest also when nobody asks anything: for ever."""
     while True:
         try:
             await follower.catch_up()
             state.unreachable = None
+            await cycle.idle()
         except CatchUpError as error:
             state.unreachable = str(error)
         await asyncio.sleep(ASK_SECONDS)

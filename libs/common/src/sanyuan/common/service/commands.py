@@ -44,11 +44,31 @@ def parse_command(
         data=data,
         opened=Attachments(record, data, own),
         entropy=entropy,
+        sealed=Ciphertexts(record, data),
     )
 
 
 def _refuse(refused: type[CommandRefused], reason: str, detail: str) -> Answer:
     return Answer(refused, {"reason": reason, "detail": detail})
+
+
+class Ciphertexts(Mapping[str, bytes | None]):
+    """The attachments of a command as they came; None when one is not what ``data`` names."""
+
+    def __init__(self, record: Record, data: Message) -> None:
+        self._record = record
+        self._data = data
+
+    def __getitem__(self, name: str) -> bytes | None:
+        if name not in self._data.SEALED:
+            raise KeyError(name)
+        return _ciphertext(self._record, name, getattr(self._data, name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data.SEALED)
+
+    def __len__(self) -> int:
+        return len(self._data.SEALED)
 
 
 class Attachments(Mapping[str, bytes | None]):
@@ -77,9 +97,17 @@ class Attachments(Mapping[str, bytes | None]):
         return len(self._data.SEALED)
 
 
-def _open(record: Record, name: str, named: Attachment, own: SystemFile) -> bytes | None:
+def _ciphertext(record: Record, name: str, named: Attachment | None) -> bytes | None:
+    """Also an attachment that is optional and absent is None."""
     sealed = record.sealed.get(name)
-    if sealed is None or digest(sealed) != named.sealed:
+    if sealed is None or named is None or digest(sealed) != named.sealed:
+        return None
+    return sealed
+
+
+def _open(record: Record, name: str, named: Attachment | None, own: SystemFile) -> bytes | None:
+    sealed = _ciphertext(record, name, named)
+    if sealed is None:
         return None
     try:
         return own.sealing.open(

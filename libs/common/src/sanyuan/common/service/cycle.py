@@ -6,9 +6,10 @@ outbox's unconfirmed rows. Before that line nothing has happened.
 """
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -17,10 +18,10 @@ import structlog
 from sqlalchemy import Connection
 
 from sanyuan.common import telemetry
-from sanyuan.common.contracts.message import CommandRefused, Message
+from sanyuan.common.contracts.message import CommandRefused, Message, Tick
 from sanyuan.common.database import Database, read_counter, write_counters
 from sanyuan.common.deadletters import dead_letters
-from sanyuan.common.deciding import Answer, Command, Handler, Outcome
+from sanyuan.common.deciding import Answer, Clock, Command, Handler, Observer, Outcome
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
@@ -33,6 +34,7 @@ from sanyuan.common.record import RawRecord, Record, Rejection
 from sanyuan.common.service.answering import Answering, Question
 from sanyuan.common.service.checking import Checked, check, decode_all
 from sanyuan.common.service.commands import parse_command
+from sanyuan.common.service.following import Feed, places_of, read_facts
 from sanyuan.common.service.measures import Measures
 from sanyuan.common.service.taking import take
 from sanyuan.common.systems import SystemFile
@@ -50,13 +52,21 @@ DEAD_LETTERS: Final = "dead-letters"
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What makes a service this service."""
+    """What makes a service this service.
+
+    ``follows`` are the events topics of others on which its decisions depend, ``observe`` what they
+    change; ``clock`` and ``tick`` belong to a service with deadlines.
+    """
 
     name: str
-    commands: str
+    commands: tuple[str, ...]
     events: str
     refused: type[CommandRefused]
     handler: Handler
+    follows: tuple[str, ...] = ()
+    observe: Observer | None = None
+    clock: Clock | None = None
+    tick: type[Tick] | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +85,7 @@ class _Checking:
 
     raws: Sequence[RawRecord]
     checked: Checked
+    facts: Checked
     directory: Directory
     offsets: dict[Partition, int]
     started: float
@@ -99,6 +110,7 @@ class Cycle:
         producer: Producer,
         participants: Participants,
         follower: Follower,
+        feed: Feed | None = None,
     ) -> None:
         self._domain = domain
         self._system = system
@@ -106,6 +118,9 @@ class Cycle:
         self._producer = producer
         self._participants = participants
         self._follower = follower
+        self._feed = feed or Feed()
+        self._turn = asyncio.Lock()
+        self._is_ticking = False
         self._next: dict[Partition, int] | None = None
         self.measures = Measures(domain.name)
         self._reached: dict[Partition, int] = {}
@@ -131,15 +146,53 @@ class Cycle:
         and `is_lost` tells the reader to begin again where the database stands.
         """
         failpoint("service.after-receive")
+        async with self._turn:
+            try:
+                checking = await self._check(raws)
+                await self._follow_on()
+            except Exception as error:
+                await self._back_off(error)
+                raise
+            if checking is not None:
+                self._reached |= checking.offsets
+                self._deciding = asyncio.create_task(self._commit(checking), name="decide")
+
+    async def idle(self) -> None:
+        """Take the facts that have come while nobody asks anything; a failure is tried again."""
+        if self._feed.pending and not self.is_lost:
+            with contextlib.suppress(SanyuanError):
+                await self.handle(())
+
+    async def tick(self) -> None:
+        """Tell the service's own stream that a deadline has passed, if one has (design §3).
+
+        The next waits until this one is decided: nothing piles up while the broker is away.
+        """
+        clock, kind = self._domain.clock, self._domain.tick
+        if clock is None or kind is None or self._is_ticking:
+            return
+        due = await self._database.transaction(clock)
+        if due is None or due > datetime.now(UTC):
+            return
+        self._is_ticking = True
+        draft = Draft(
+            key=self._system.signing,
+            domain=self._system.domain,
+            topic=self._domain.commands[0],
+            type=kind.TYPE,
+            data={},
+            time=format_time(datetime.now(UTC)),
+            case=new_case(),
+        )
         try:
-            checking = await self._check(raws)
-            await self._follow_on()
-        except Exception as error:
-            await self._back_off(error)
+            rows = await self._database.transaction(
+                lambda connection: self._producer.outbox.append(connection, [draft])
+            )
+        except Exception:
+            self._producer.outbox.forget()
+            self._is_ticking = False
             raise
-        if checking is not None:
-            self._reached |= checking.offsets
-            self._deciding = asyncio.create_task(self._commit(checking), name="decide")
+        self._producer.submit(rows)
 
     async def _follow_on(self) -> None:
         await self.settled()
@@ -154,8 +207,8 @@ class Cycle:
     async def _check(self, raws: Sequence[RawRecord]) -> "_Checking | None":
         started = time.perf_counter()
         done = await self.positions() | self._reached
-        new = [raw for raw in raws if raw.offset >= done.get((raw.topic, raw.partition), 0)]
-        if not new:
+        new = _unhandled(raws, done)
+        if not new and not self._feed.pending:
             return None
         self._producer.check_room()
         readable = decode_all(
@@ -164,18 +217,22 @@ class Cycle:
         # Began after the records were read: only now may a key be called unknown (design §3).
         await self._follower.catch_up()
         directory = self._participants.directory
+        told = _unhandled(self._feed.pending, done)
+        if not new and not told:
+            return None
         checked = check(readable, directory)
+        facts = check(
+            decode_all(told, domain=self._system.domain, partitions=lambda _topic: 1), directory
+        )
         failpoint("service.after-check")
-        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in new}
-        return _Checking(new, checked, directory, offsets, started)
+        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in (*told, *new)}
+        return _Checking(new, checked, facts, directory, offsets, started)
 
     async def _commit(self, checking: "_Checking") -> None:
         trace = BatchTrace.start(f"{self._domain.name} batch", checking.checked.records)
         try:
             batch = await self._database.transaction(
-                lambda connection: self._decide(
-                    connection, checking.checked, checking.directory, checking.offsets, trace
-                )
+                lambda connection: self._decide(connection, checking, trace)
             )
         except Exception as error:  # noqa: BLE001  whatever the database raises: it is read again
             self._producer.outbox.forget()
@@ -184,6 +241,9 @@ class Cycle:
             return
         failpoint("service.after-commit")
         self._next = await self.positions() | checking.offsets
+        self._feed.drop(checking.offsets)
+        if any(question.record.source == self._system.source for question in batch.questions):
+            self._is_ticking = False
         self._producer.submit(batch.rows)
         self._failures, self.trouble = 0, None
         trace.end(len(checking.raws))
@@ -200,32 +260,39 @@ class Cycle:
         await asyncio.sleep(BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)])
         self._failures += 1
 
-    def _decide(
-        self,
-        connection: Connection,
-        checked: Checked,
-        directory: Directory,
-        offsets: dict[Partition, int],
-        trace: BatchTrace,
-    ) -> _Batch:
-        batch = _Batch()
-        taken = take(connection, checked.records)
-        batch.rejections = [*checked.rejections, *taken.rejections]
+    def _decide(self, connection: Connection, checking: "_Checking", trace: BatchTrace) -> _Batch:
+        batch, directory = _Batch(), checking.directory
+        asof = self._observe(connection, checking, batch)
+        taken = take(connection, checking.checked.records)
+        batch.rejections += [*checking.checked.rejections, *taken.rejections]
         last_at = read_counter(connection, LAST_AT)
         questions, last_at = self._questions(taken.records, directory, last_at, trace)
         batch.questions = questions
         batch.outcomes = self._outcomes(connection, directory, questions)
         first = read_counter(connection, DECISIONS) + 1
-        answering = Answering(
-            self._system, self._domain.events, {"participants": directory.sequence}
-        )
+        answering = Answering(self._system, self._domain.events, asof)
         drafts = list(answering.drafts(first, questions, batch.outcomes))
         drafts += self._letters(batch.rejections)
         batch.rows = self._producer.outbox.append(connection, drafts)
-        write_counters(connection, {DECISIONS: first + len(questions) - 1, LAST_AT: last_at})
-        save_offsets(connection, offsets)
+        answered = sum(outcome.answer is not None for outcome in batch.outcomes)
+        write_counters(connection, {DECISIONS: first + answered - 1, LAST_AT: last_at})
+        save_offsets(connection, checking.offsets)
         failpoint("service.before-commit")
         return batch
+
+    def _observe(
+        self, connection: Connection, checking: "_Checking", batch: _Batch
+    ) -> dict[str, int]:
+        """Apply the facts of others, and return ``asof`` for the decisions of the batch."""
+        asof = {"participants": checking.directory.sequence}
+        domain = self._domain
+        if domain.observe is None:
+            return asof
+        told = take(connection, checking.facts.records)
+        batch.rejections += [*checking.facts.rejections, *told.rejections]
+        if facts := read_facts(told.records, checking.directory):
+            domain.observe(connection, facts)
+        return asof | places_of(connection, domain.follows, checking.directory)
 
     def _questions(
         self, records: Sequence[Record], directory: Directory, last_at: int, trace: BatchTrace
@@ -234,11 +301,17 @@ class Cycle:
         questions = []
         for record in records:
             sender = directory.systems.get(record.source)
-            if sender is None or sender.inbox is None:
+            if sender is None or not (sender.inbox or self._is_tick(record)):
                 continue
             last_at = max(record.raw.timestamp_ms * 1000, last_at)
             questions.append(Question(record, sender, time_of(last_at // 1000), trace.of(record)))
         return questions, last_at
+
+    def _is_tick(self, record: Record) -> bool:
+        """A service's own record on its commands topic, which nobody answers."""
+        tick = self._domain.tick
+        own = record.source == self._system.source
+        return own and tick is not None and record.envelope.type == tick.TYPE
 
     def _outcomes(
         self, connection: Connection, directory: Directory, questions: Sequence[Question]
@@ -276,10 +349,14 @@ class Cycle:
         ]
 
 
+def _unhandled(raws: Sequence[RawRecord], done: Mapping[Partition, int]) -> list[RawRecord]:
+    return [raw for raw in raws if raw.offset >= done.get((raw.topic, raw.partition), 0)]
+
+
 def _log_sampled(batch: _Batch) -> None:
     """Tell of each traced decision: case, trace, type and reason, never content."""
     for question, outcome in zip(batch.questions, batch.outcomes, strict=True):
-        if telemetry.is_sampled(question.traceparent):
+        if outcome.answer is not None and telemetry.is_sampled(question.traceparent):
             log.info(
                 "decided",
                 case=question.record.envelope.correlationid,

@@ -45,15 +45,14 @@ class Measures:
         seconds: float,
     ) -> None:
         """Count a committed batch."""
-        self.decided += len(outcomes)
-        self.oldest_seconds = max(0.0, time.time() - min(r.timestamp_ms for r in raws) / 1000)
+        answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
+        self.decided += len(answers)
+        oldest = min((raw.timestamp_ms / 1000 for raw in raws), default=time.time())
+        self.oldest_seconds = max(0.0, time.time() - oldest)
         _BATCH.labels(self._service).observe(len(raws))
         _SECONDS.labels(self._service).observe(seconds)
         _OLDEST.labels(self._service).set(self.oldest_seconds)
-        told = Tally(
-            (outcome.answer.type.TYPE, str(outcome.answer.fields.get("reason", "")))
-            for outcome in outcomes
-        )
+        told = Tally((answer.type.TYPE, str(answer.fields.get("reason", ""))) for answer in answers)
         for (kind, reason), count in told.items():
             _DECISIONS.labels(self._service, kind, reason).inc(count)
         for rejection in rejections:

@@ -93,7 +93,7 @@ async def _place(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int
         consumer.seek(partition, offset)
 
 
-def make_broker(system: SystemFile, topic: str, cycle: Cycle) -> KafkaBroker:
+def make_broker(system: SystemFile, topics: Sequence[str], cycle: Cycle) -> KafkaBroker:
     """A broker with the one subscriber, not started; raises SystemFileError."""
     broker = KafkaBroker(
         system.bootstrap_servers,
@@ -106,7 +106,11 @@ def make_broker(system: SystemFile, topic: str, cycle: Cycle) -> KafkaBroker:
         logger=None,
     )
     subscriber = broker.subscriber(
-        partitions=[AssignedPartition(topic, n) for n in range(TOPICS[topic].partitions)],
+        partitions=[
+            AssignedPartition(topic, number)
+            for topic in topics
+            for number in range(TOPICS[topic].partitions)
+        ],
         batch=True,
         group_id=f"{system.group}commands",
         auto_offset_reset="earliest",

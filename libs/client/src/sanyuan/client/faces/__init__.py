@@ -1,0 +1,1 @@
+"""What a connected system can ask, a module for each service."""
