@@ -157,6 +157,7 @@ class _Desk:
         return Assertion(
             jti=jti,
             audience=grounds.audience,
+            party=participant,
             subject=subject,
             holder=holder,
             issued_at=issued_at,
