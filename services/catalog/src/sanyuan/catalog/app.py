@@ -4,7 +4,7 @@ from functools import partial
 
 from faststream.asgi import AsgiFastStream
 
-from sanyuan.catalog import store
+from sanyuan.catalog import search, store
 from sanyuan.catalog.handlers import SERVICE, CatalogHandler
 from sanyuan.catalog.settings import Settings
 from sanyuan.common.assertions import store as assertions
@@ -28,7 +28,7 @@ def make_app(settings: Settings) -> AsgiFastStream:
             system_file=settings.system_file,
             database=settings.database,
             make_domain=partial(make_domain, settings),
-            models=store.MODELS,
+            models=(*store.MODELS, *search.MODELS),
             traces=settings.traces,
             otlp_endpoint=settings.otlp_endpoint,
         )

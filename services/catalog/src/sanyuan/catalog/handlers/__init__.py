@@ -13,6 +13,7 @@ from sanyuan.catalog import store
 from sanyuan.catalog.decide import decide, wanted
 from sanyuan.catalog.domain.requests import Call
 from sanyuan.catalog.domain.rules import Rules
+from sanyuan.catalog.handlers.listing import list_published
 from sanyuan.catalog.handlers.reading import SERVICE, Reading, UnhandledCommandError
 from sanyuan.catalog.handlers.telling import LostSystemError, Telling
 from sanyuan.common.contracts.message import Message
@@ -40,6 +41,7 @@ class CatalogHandler:
         state = store.load(connection, wanted(requests))
         decision = decide(state, requests, self.rules)
         store.commit(connection, decision.changes)
+        list_published(connection, directory, requests, decision.answers)
         store.forget_expired(connection, requests[0].at)
         telling = Telling(reading.register, self.domain)
         return [
