@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from sanyuan.common.contracts.identity import Level
+from sanyuan.common.rates import take
 from sanyuan.identity.domain.locks import CLEAR, Locked, Result, Watch, observe, standing
 from sanyuan.identity.domain.pseudonyms import Keys, fresh_jti, fresh_secret, pseudonym
-from sanyuan.identity.domain.rates import take
 from sanyuan.identity.domain.requests import (
     Answer,
     Assertion,

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from sanyuan.common.contracts.identity import MAX_LIFETIME_SECONDS
+from sanyuan.common.rates import Rate
 from sanyuan.identity.domain.locks import LockRules
-from sanyuan.identity.domain.rates import Rate
 
 MINUTE: Final = 60
 DAY: Final = 24 * 60 * MINUTE
