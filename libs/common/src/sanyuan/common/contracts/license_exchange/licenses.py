@@ -149,7 +149,6 @@ class LicenseRefused(Refused):
         "assertion-expired",
         "assertion-revoked",
         "assertion-used-up",
-        "assertion-not-of-a-person",
     ]
     state: LicenseState | None = None
     revision: Ordinal | None = None

@@ -74,7 +74,6 @@ class SharingRefused(Refused):
         "assertion-expired",
         "assertion-revoked",
         "assertion-used-up",
-        "assertion-wrong-purpose",
         "quota",
         "rate",
     ]
@@ -141,7 +140,6 @@ class PresentationRefused(Refused):
         "assertion-expired",
         "assertion-revoked",
         "assertion-used-up",
-        "assertion-wrong-purpose",
         "code-missing",
         "unknown-code",
         "code-used",
