@@ -23,7 +23,7 @@ from sanyuan.common.contracts.catalog.resources import Resource
 from sanyuan.common.contracts.message import Attachment, Message
 from sanyuan.common.contracts.registry import parse_data
 from sanyuan.common.database import table_of
-from sanyuan.common.deciding import Answer, Command, Fact, Outcome, Sealing
+from sanyuan.common.deciding import Answer, Command, Fact, Notice, Outcome, Sealing
 from sanyuan.common.directory import System
 from sanyuan.common.sdjwt.keys import IssuerKeys, key_set
 from sanyuan.license_exchange import store
@@ -288,11 +288,13 @@ def _check_records(outcome: Outcome) -> None:
     answer = answer_of(outcome)
     command = {"source": CITY, "topic": "cn/x", "sequence": "0" * 20, "hash": "0" * 64}
     decided = {"command": command, "decision": 1, "asof": {}}
-    for told, around in ((answer, decided), *((notice, {}) for notice in outcome.notices)):
-        attached = {name: {"sealed": SEALED.sealed} for name in told.attachments}
-        data = json.loads(json.dumps({**around, **told.fields, **attached}, default=str))
-        parse_data(told.type.TYPE, "inbox", data)
-        assert set(told.attachments) == set(told.type.SEALED)
+    told: list[tuple[Answer | Notice, dict[str, Any]]] = [(answer, decided)]
+    told += [(notice, {}) for notice in outcome.notices]
+    for record, around in told:
+        attached = {name: {"sealed": SEALED.sealed} for name in record.attachments}
+        data = json.loads(json.dumps({**around, **record.fields, **attached}, default=str))
+        parse_data(record.type.TYPE, "inbox", data)
+        assert set(record.attachments) == set(record.type.SEALED)
 
 
 @pytest.fixture
