@@ -40,13 +40,15 @@ from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import WEEK
 
 GROUP_SECONDS: Final = 0.005
+GATHER_SECONDS: Final = 0.02
+"""What arrives on several connections within it is made durable at once."""
 HAND_OUT_SECONDS: Final = 0.25
 FORGET_SECONDS: Final = 3600.0
 POLL_MS: Final = 500
 RETRY_SECONDS: Final = 0.5
 # A moment's collecting at the broker saves most of the cost of fetching (faststream.md, fact 25).
-FETCH_MIN_BYTES: Final = 16 * 1024
-FETCH_WAIT_MS: Final = 40
+FETCH_MIN_BYTES: Final = 128 * 1024
+FETCH_WAIT_MS: Final = 80
 Ref = tuple[str, str, int]
 """(source, Kafka topic, sequence) of a command of one's own."""
 
@@ -294,7 +296,7 @@ class Connector:
     async def _commit_received(self) -> None:
         while True:
             await self._to_receive.wait()
-            await asyncio.sleep(GROUP_SECONDS)
+            await asyncio.sleep(GATHER_SECONDS)
             self._to_receive.clear()
             batch, self._received = self._received, []
             await self._take([record for records, _ in batch for record in records])

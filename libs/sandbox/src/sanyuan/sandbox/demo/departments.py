@@ -35,7 +35,7 @@ from sanyuan.sandbox.synthetic.departments import DEPARTMENTS, Organ
 NAME: Final = "departments"
 LAW: Final = "数据安全法 第三十八条"
 TOPIC: Final = "identity-commands"
-TICK_SECONDS: Final = 0.05
+TICK_SECONDS: Final = 0.08
 """What is due within it shares a transaction: a fifth of the CPU for 25 ms of mean latency."""
 TELL_SECONDS: Final = 0.5
 LEAD_SECONDS: Final = 0.5
