@@ -14,9 +14,11 @@ from sanyuan.common.sources import key_name
 
 AGENCY: Final = "//cn/agency/11100000000013338W/agency"
 FOOD: Final = "//cn/departments/11110000000012345X/food-permits"
+TAX: Final = "//cn/departments/91110000600037341L/tax-register"
 IDENTITY: Final = "//cn/services/identity"
+CATALOG: Final = "//cn/services/catalog"
 AUDIT: Final = "//cn/services/audit"
-SOURCES: Final = (AGENCY, IDENTITY, AUDIT, FOOD)
+SOURCES: Final = (AGENCY, IDENTITY, AUDIT, FOOD, TAX, CATALOG)
 ORIGIN: Final = "cn/log/2026"
 JTI: Final = "5f4dcc3b5aa765d61d8327deb882cf99"
 NUMBER: Final = "11010519491231002X"
@@ -40,7 +42,11 @@ def sealing(source: str) -> SealingKey:
 
 @dataclass(frozen=True)
 class Example:
-    """One message; ``cause`` is the type of the record that it answers."""
+    """One message; ``cause`` is the type of the record that it answers.
+
+    ``sealed``: attachment → plaintext and whose key; ``forwarded``: attachment → the type of the
+    example that it comes from.
+    """
 
     type: str
     source: str
@@ -49,6 +55,7 @@ class Example:
     sealed: dict[str, tuple[object, str]] = field(default_factory=dict)
     cause: str | None = None
     actor: str | None = None
+    forwarded: dict[str, str] = field(default_factory=dict)
 
 
 def registered(source: str) -> dict[str, Any]:

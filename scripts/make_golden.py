@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import golden_catalog
 from golden_examples import (
     SOURCES,
     Example,
@@ -28,6 +29,7 @@ from golden_examples import (
     signing,
 )
 
+from sanyuan.common.contracts.message import Decided
 from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.envelope import ZERO_HASH, encode, format_sequence, hash_value
 from sanyuan.common.ids import format_time
@@ -79,6 +81,7 @@ class Book:
             )
             for name, (text, to) in example.sealed.items()
         }
+        passed_on = {name: self._taken(kind, name) for name, kind in example.forwarded.items()}
         value = encode(
             {
                 "specversion": "1.0",
@@ -93,14 +96,24 @@ class Book:
                 "causationid": self.ids.get(example.cause or ""),
                 "actor": example.actor,
                 "data": self._data(example)
-                | {name: reference(ciphertext) for name, ciphertext in sealed.items()},
+                | {name: reference(ciphertext) for name, ciphertext in sealed.items()}
+                | {name: named for name, (_, named) in passed_on.items()},
             }
         )
         self._remember(value)
-        self._save(example, value, sealed)
+        headers = sealed | {name: ciphertext for name, (ciphertext, _) in passed_on.items()}
+        self._save(example, value, headers)
+
+    def _taken(self, kind: str, name: str) -> tuple[bytes, dict[str, Any]]:
+        """An attachment of an example, and how another one that forwards it names it."""
+        record = json.loads((self.folder / f"{kind}.json").read_text("utf-8"))
+        ciphertext = b64decode(record["headers"][f"sealed-{name}"])
+        topic = f"cn/{record['topic']}"
+        origin = {"source": record["key"], "topic": topic, "attachment": name}
+        return ciphertext, reference(ciphertext) | {"from": origin}
 
     def _data(self, example: Example) -> dict[str, Any]:
-        if example.cause is None or not example.topic.startswith("inbox-"):
+        if example.cause is None or not issubclass(CONTRACTS[example.type], Decided):
             return example.data
         decided = {"decision": len(self.refs), "asof": {"participants": 7}}
         return {"command": self.refs[example.cause], **decided, **example.data}
@@ -135,17 +148,24 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     book = Book(folder)
     book.read()
-    keys = folder / "keys.json"
-    if not keys.exists():
-        private = {
-            source: {
-                "signing_key": b64encode(signing(source).seed).decode(),
-                "sealing_key": sealing(source).to_base64(),
-            }
-            for source in SOURCES
+    private = {
+        source: {
+            "signing_key": b64encode(signing(source).seed).decode(),
+            "sealing_key": sealing(source).to_base64(),
         }
-        keys.write_text(json.dumps(private, indent=2) + "\n", "utf-8")
-    for part in (participants, commands, decisions, lambda: records_of_the_log(book.refs)):
+        for source in SOURCES
+    }
+    (folder / "keys.json").write_text(json.dumps(private, indent=2) + "\n", "utf-8")
+    for part in (
+        participants,
+        commands,
+        decisions,
+        lambda: records_of_the_log(book.refs),
+        golden_catalog.commands,
+        lambda: golden_catalog.decisions(book.ids),
+        lambda: golden_catalog.answers(book.refs),
+        golden_catalog.facts,
+    ):
         for example in part():
             if example.type not in book.refs:
                 book.write(example)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from sanyuan.common.contracts.message import Attachment, Decided
+from sanyuan.common.contracts.message import Attachment, Decided, ForwardedAttachment
 from sanyuan.common.contracts.registry import CONTRACTS, parse_data
 from sanyuan.common.directory import Directory, evolve
 from sanyuan.common.envelope import ZERO_HASH, Envelope, decode, encode
@@ -94,26 +94,37 @@ def test_what_we_write_today_is_what_was_written_then(kind: str) -> None:
     assert encode(decode(golden).model_dump()) == golden
     envelope = decode(golden)
     message = CONTRACTS[kind].model_validate(envelope.data)
-    assert message.model_dump(mode="json", exclude_unset=True) == envelope.data
+    assert message.model_dump(mode="json", by_alias=True, exclude_unset=True) == envelope.data
+
+
+def reader_of(found: Record, name: str) -> SealingKey:
+    """The key of whom an attachment is for: an inbox's owner, a serving system, or a service."""
+    topic = found.raw.topic
+    if topic.startswith(INBOX_PREFIX):
+        (owner,) = (s for s in KEYS if s.endswith("/" + topic.removeprefix(INBOX_PREFIX)))
+    elif name == "parameters":
+        owner = found.envelope.data["serving_system"]
+    else:
+        service = "catalog" if topic == "calls" else topic.removesuffix("-commands")
+        owner = f"//cn/services/{service}"
+    return SealingKey.from_base64(KEYS[owner]["sealing_key"])
 
 
 @EVERY_TYPE
 def test_its_attachments_open_with_the_key_of_whom_they_are_for(kind: str) -> None:
     found, contract = record(kind), CONTRACTS[kind]
     assert found.sealed.keys() == set(contract.SEALED)
-    recipient = found.raw.topic.startswith(INBOX_PREFIX)
-    reader = "//cn/services/identity"
-    if recipient:
-        reader = found.envelope.data["command"]["source"]
-    key = SealingKey.from_base64(KEYS[reader]["sealing_key"]) if found.sealed else None
     message = contract.model_validate(found.envelope.data)
     for name, ciphertext in found.sealed.items():
         named = getattr(message, name)
         assert isinstance(named, Attachment)
         assert named.sealed == digest(ciphertext)
-        assert key is not None
-        opened = key.open(ciphertext, source=found.source, topic=found.envelope.topic, name=name)
-        assert json.loads(opened)
+        source, topic = found.source, found.envelope.topic
+        if isinstance(named, ForwardedAttachment):
+            source, topic = named.origin.source, named.origin.topic
+            assert named.origin.attachment == name
+        key = reader_of(found, name)
+        assert json.loads(key.open(ciphertext, source=source, topic=topic, name=name))
 
 
 def test_examples_of_one_stream_are_chained() -> None:

@@ -14,8 +14,10 @@ Sha256 = Annotated[str, Field(pattern=HEX_SHA256)]
 Sequence = Annotated[str, Field(pattern=r"^[0-9]{20}$")]
 Purpose = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[a-z][a-z0-9-]*$")]
 ShortText = Annotated[str, Field(min_length=1, max_length=512)]
-Count = Annotated[int, Field(ge=0, strict=True)]
-Ordinal = Annotated[int, Field(ge=1, strict=True)]
+# What every JSON reader has without loss (RFC 8259 §6), and every database as 64 bits.
+_LARGEST = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=_LARGEST, strict=True)]
+Ordinal = Annotated[int, Field(ge=1, le=_LARGEST, strict=True)]
 
 
 class Part(BaseModel):

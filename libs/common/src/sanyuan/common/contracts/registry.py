@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from pydantic import ValidationError
 
-from sanyuan.common.contracts import dead_letters, identity, log, participants
+from sanyuan.common.contracts import catalog, dead_letters, identity, log, participants
 from sanyuan.common.contracts.message import Json, Message
 from sanyuan.common.errors import SanyuanError
 
@@ -28,6 +28,10 @@ UNIONS: Final[tuple[object, ...]] = (
     identity.IdentityCommand,
     identity.IdentityDecision,
     identity.IdentityEvent,
+    catalog.CatalogCommand,
+    catalog.CatalogDecision,
+    catalog.CatalogNotice,
+    catalog.CatalogEvent,
     dead_letters.DeadLettersMessage,
     log.LogMessage,
 )
