@@ -213,7 +213,9 @@ NAME = st.text(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(NAME, min_size=1, max_size=4))
 @example(["食品（A类）经营", "B2C企业"])
 def test_every_two_characters_of_a_name_find_it(
