@@ -154,7 +154,7 @@ class Snapshot:
         if not query.every:
             return self._found("all", wanted, [named], text)
         ranked = _Part(_IN_WORDS, browsed.conditions, _PLACE, _SCORE).where(_MATCHES)
-        parts = [ranked, named.where(_NOT_IN_WORDS)]
+        parts = [ranked] if query.one_run else [ranked, named.where(_NOT_IN_WORDS)]
         found = self._found("all", wanted, parts, {**text, "match": query.every})
         if found.total:
             return found
