@@ -16,7 +16,7 @@ from sanyuan.common.contracts.catalog import (
     UpdateCycle,
 )
 
-FRAME: Final = Frame("https://catalog.example.org", "cn")
+FRAME: Final = Frame("https://catalog.example.org")
 SHARING: Final[dict[SharingType, Sharing]] = {
     "unconditional": Sharing(type="unconditional"),
     "conditional": Sharing(type="conditional", conditions="限“行政许可”使用"),

@@ -58,7 +58,7 @@ def test_a_changed_catalogue_has_another_etag_and_another_file(shelf: Shelf) -> 
 
 
 def test_another_address_makes_another_export(shelf: Shelf) -> None:
-    other = exporter_of(shelf, Frame("https://elsewhere.example", "cn"))
+    other = exporter_of(shelf, Frame("https://elsewhere.example"))
     assert other.etag(Format.TURTLE) != exporter_of(shelf).etag(Format.TURTLE)
     assert "catalog.example.org" not in other.export(Format.TURTLE).path.read_text()
 

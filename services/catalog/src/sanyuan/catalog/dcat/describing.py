@@ -42,8 +42,8 @@ def describe_catalogue(frame: Frame, modified: datetime | None) -> Iterator[Node
         *in_both(DCTERMS.title, frame.title, frame.title_en),
         *in_both(
             DCTERMS.description,
-            f"{frame.domain} 域内各部门发布的政务数据资源",
-            f"The data resources that the departments of the domain {frame.domain} have published",
+            "各部门发布的政务数据资源",
+            "The data resources that departments have published",
         ),
         (DCTERMS.publisher, publisher),
         (DCTERMS.language, CHINESE.iri),
@@ -264,8 +264,8 @@ def _endpoint(frame: Frame) -> Node:
         (RDF.type, RDFS.Resource),
         *in_both(
             RDFS.label,
-            f"Kafka 主题 {frame.domain}/calls；接入系统凭授权调用",
-            f"Kafka topic {frame.domain}/calls, for connected systems with a grant",
+            "Kafka 主题 calls；接入系统凭授权调用",
+            "Kafka topic calls, for connected systems with a grant",
         ),
     ]
 

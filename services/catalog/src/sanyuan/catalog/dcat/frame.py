@@ -29,7 +29,6 @@ class Frame:
     """
 
     url: str
-    domain: str
     title: str = "政务数据资源目录"
     title_en: str = "Catalogue of government data resources"
     publisher: str = "数据管理机构"
