@@ -18,6 +18,7 @@ async def test_the_service_answers_before_it_is_connected(tmp_path: Path) -> Non
         ready = await client.get("/ready")
         assert (ready.status_code, ready.text) == (503, "starting\n")
         assert (await client.get("/metrics")).status_code == 200
+        assert (await client.get("/resources")).status_code == 503
 
 
 def test_calls_and_commands_are_decided_by_one_writer(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ def test_everything_has_a_default_below_var() -> None:
     assert settings.http_port == 8203
     assert settings.system_file == Path("var/systems/catalog.json")
     assert settings.database == Path("var/catalog/catalog.db")
+    assert settings.exports == Path("var/catalog/exports")
+    assert settings.url == "http://127.0.0.1:8203"
 
 
 def test_rules_are_settings() -> None:
@@ -23,10 +25,12 @@ def test_rules_are_settings() -> None:
             "SANYUAN_CATALOG_HOLIDAYS": "2026-10-01, 2026-10-02",
             "SANYUAN_CATALOG_WORKDAYS": "2026-10-10,",
             "SANYUAN_CATALOG_BURST_SECONDS": "60",
+            "SANYUAN_CATALOG_HTTP_PORT": "9000",
         }
     )
     assert settings.database == Path("/srv/sanyuan/catalog/catalog.db")
     assert (settings.rules.answer_days, settings.rules.burst_seconds) == (3, 60)
+    assert settings.url == "http://127.0.0.1:9000"
     calendar = settings.rules.calendar
     assert calendar.holidays == {date(2026, 10, 1), date(2026, 10, 2)}
     assert calendar.workdays == {date(2026, 10, 10)}
