@@ -197,6 +197,9 @@ class Side:
         self._tasks: list[asyncio.Task[None]] = []
         self.database: Database
         self.desk: Desk
+        self.seen: Directory | None = None
+        """The directory as it was, when this side is behind; until it refreshes."""
+        self.refreshed = 0
         self.me: ConnectedSystem
 
     async def start(self) -> None:
@@ -249,19 +252,19 @@ class Side:
 
 class SimulatedDesk(Desk):
     def __init__(self, side: Side) -> None:
-        world = side.exchange.world
-        self.refreshed = 0
-
-        async def refresh() -> Directory:
-            self.refreshed += 1
-            return world.directory
-
-        super().__init__([side.system], side.database, side.post, lambda: world.directory, refresh)
-        self._world = world
+        self._side = side
+        super().__init__(
+            [side.system], side.database, side.post, lambda: self.directory, self.refresh
+        )
 
     @property
     def directory(self) -> Directory:
-        return self._world.directory
+        return self._side.seen or self._side.exchange.world.directory
+
+    async def refresh(self) -> Directory:
+        self._side.refreshed += 1
+        self._side.seen = None
+        return self.directory
 
 
 @contextlib.asynccontextmanager
