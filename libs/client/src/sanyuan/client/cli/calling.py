@@ -27,6 +27,10 @@ class ParameterError(SanyuanError):
     """A --param is not NAME=VALUE."""
 
 
+class AssertionFileError(SanyuanError):
+    """A file holds no assertion."""
+
+
 class GrantError(SanyuanError):
     """No grant of this participant is meant, or several may be."""
 
@@ -51,7 +55,7 @@ def call(
 ) -> None:
     """调用共享资源并等待答复 Call a resource under a grant and wait for its end."""
     parameters = guard(lambda: parse_parameters(param or []))
-    shown = guard(lambda: assertion.read_text("ascii").strip()) if assertion else None
+    shown = guard(lambda: read_assertion(assertion)) if assertion else None
 
     async def work() -> CallResult:
         participant = SystemFile.load(system).parsed.participant
@@ -109,6 +113,16 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, str]:
             )
         found[name] = value
     return found
+
+
+def read_assertion(path: Path) -> str:
+    """What `sanyuan verify-person` gave; raises AssertionFileError."""
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssertionFileError(
+            f"the assertion cannot be read: {type(error).__name__}", where=str(path)
+        ) from None
 
 
 def choose(
