@@ -15,7 +15,7 @@ from sanyuan.sandbox.synthetic.catalogue.keeping import load_catalogue
 from sanyuan.sandbox.synthetic.departments import Organ
 from sanyuan.sandbox.synthetic.licenses import business_licenses
 from sanyuan.sandbox.synthetic.places import city_of
-from sanyuan.sandbox.synthetic.providers.known import KNOWN, first_known, in_rank
+from sanyuan.sandbox.synthetic.providers.known import OTHERS, POPULAR, first_other, in_rank
 from sanyuan.sandbox.synthetic.providers.values import column
 from sanyuan.sandbox.synthetic.registers import Registers
 
@@ -135,16 +135,15 @@ class _Workshop:
         values = ", ".join(
             column(resource, name, department.name, self._counts["organisation"]) for name in names
         )
-        first = first_known(resource.code, self._counts[subjects])
-        known = (first, first + KNOWN - 1)
+        first = first_other(resource.code, self._counts[subjects])
         execute = self._database.execute
         row = (resource.code, relation, key)
         execute("INSERT INTO provider.resource VALUES (?, ?, ?)", row)
         execute(f"CREATE TABLE provider.{relation}({columns}) WITHOUT ROWID")
         execute(
             f"INSERT INTO provider.{relation} SELECT {values} FROM {subjects} AS s "  # noqa: S608  our own words
-            "WHERE s.rank BETWEEN ? AND ? ORDER BY s.key",
-            known,
+            "WHERE s.rank < ? OR s.rank BETWEEN ? AND ? ORDER BY s.key",
+            (POPULAR, first, first + OTHERS - 1),
         )
 
 
