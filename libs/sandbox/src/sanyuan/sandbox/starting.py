@@ -72,7 +72,8 @@ def bring_up(settings: Settings, runner: Runner, console: Console) -> Installati
         for name in services.NAMES:
             given_up = mourner(runner, name, SERVICE_LIVES)
             services.wait_until_ready(name, ports[name], settings.var, given_up)
-        step.detail = words("identity 与 audit 已就绪", "identity and audit are ready")
+        everyone = "、".join(services.NAMES), ", ".join(services.NAMES)
+        step.detail = words(f"{everyone[0]} 已就绪", f"{everyone[1]} are ready")
     return Installation(settings, runner, kafka, ports)
 
 

@@ -23,7 +23,7 @@ from sanyuan.client.connector import Connector
 from sanyuan.client.inbox import Decision
 from sanyuan.client.joining import system_path
 from sanyuan.client.system import ConnectedSystem
-from sanyuan.common import logs, telemetry
+from sanyuan.common import logs, memory, telemetry
 from sanyuan.common.contracts.identity import VerifyPerson
 from sanyuan.common.systems import SystemFile
 from sanyuan.sandbox import run_folder
@@ -35,7 +35,7 @@ from sanyuan.sandbox.synthetic.departments import DEPARTMENTS, Organ
 NAME: Final = "departments"
 LAW: Final = "数据安全法 第三十八条"
 TOPIC: Final = "identity-commands"
-TICK_SECONDS: Final = 0.05
+TICK_SECONDS: Final = 0.08
 """What is due within it shares a transaction: a fifth of the CPU for 25 ms of mean latency."""
 TELL_SECONDS: Final = 0.5
 LEAD_SECONDS: Final = 0.5
@@ -199,7 +199,9 @@ async def main(var: Path) -> None:
         for system in systems:
             progress.catch_up(system.source, taken.get(system.inbox or "", 0))
         async with Connector.open(systems, database) as connector:
-            await Departments(var, connector, systems, progress).work()
+            departments = Departments(var, connector, systems, progress)
+            memory.settle()
+            await departments.work()
     telemetry.flush()
 
 
