@@ -121,19 +121,19 @@ class Run:
         self, departments: Sequence[int], heads: Mapping[Kind, Mapping[int, int]]
     ) -> Iterator[Step]:
         """Commands that were not sent yet, in order; ``heads`` are the last sequences sent."""
-        sent = {
-            (kind, department): heads[kind].get(department, 0) + 1 - first
-            for kind, firsts in self.first.items()
-            for department, first in firsts.items()
-        }
-        ours = frozenset(departments)
-        for department in departments:
-            if sent["verification", department] <= 0:
-                yield preparation(department)
-        for operation in range(self.plan.total):
-            step = step_of(operation)
-            if step.department in ours and step.index >= sent[step.kind, step.department]:
+        for step in steps_of(self.plan, departments):
+            first = self.first[step.kind][step.department]
+            if step.index > heads[step.kind].get(step.department, 0) - first:
                 yield step
+
+
+def steps_of(plan: Plan, departments: Sequence[int]) -> Iterator[Step]:
+    """All commands of some departments in the order in which they are due."""
+    yield from map(preparation, departments)
+    ours = frozenset(departments)
+    for step in map(step_of, range(plan.total)):
+        if step.department in ours:
+            yield step
 
 
 def _callers(kind: Kind) -> tuple[int, ...]:
