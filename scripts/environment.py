@@ -29,7 +29,14 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "sanyuan.json"
 SETS = ("run", "dev")  # each holds all of those before it
-PARTS = ("libs/common", "libs/client", "libs/sandbox", "services/identity", "services/audit")
+PARTS = (
+    "libs/common",
+    "libs/client",
+    "libs/sandbox",
+    "services/identity",
+    "services/catalog",
+    "services/audit",
+)
 
 
 class SetupError(Exception):

@@ -5,6 +5,8 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import OKPKey
 
+from sanyuan.common.assertions import token as reading
+from sanyuan.common.directory import System
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.sealing import SealingError, SealingKey
 from sanyuan.identity.assertions import Issuer, issue
@@ -16,6 +18,7 @@ AUDIENCE = SealingKey.generate()
 ASSERTION = Assertion(
     jti="0123456789abcdef" * 2,
     audience="license-exchange",
+    party="11110000000012345X",
     subject="how the department calls the person",
     holder="how the audience calls the person",
     issued_at=1_795_000_000,
@@ -44,6 +47,7 @@ def test_another_implementation_verifies_an_assertion() -> None:
     assert token.claims == {
         "iss": "//cn/services/identity",
         "aud": "license-exchange",
+        "azp": "11110000000012345X",
         "sub": ASSERTION.subject,
         "jti": ASSERTION.jti,
         "iat": 1_795_000_000,
@@ -87,3 +91,23 @@ def test_a_holder_cannot_be_moved_into_another_assertion() -> None:
     holder = read(issue(ISSUER, ASSERTION, AUDIENCE.public)).claims["holder"]
     with pytest.raises(SealingError):
         open_holder(AUDIENCE, holder, jti="f" * 32)
+
+
+def test_the_services_that_accept_assertions_read_what_is_issued_here() -> None:
+    identity = System(
+        source=ISSUER.source,
+        name="identity",
+        role="service",
+        participant=None,
+        inbox=None,
+        node="identity",
+        operated_by=None,
+        sealing_key="",
+        suite="",
+        keys={KEY.key_id: KEY.verifier},
+    )
+    token = issue(ISSUER, ASSERTION, AUDIENCE.public)
+    read = reading.read_assertion(token, identity, "license-exchange")
+    assert not isinstance(read, reading.AssertionRefusal)
+    assert (read.party, read.subject) == (ASSERTION.party, ASSERTION.subject)
+    assert reading.open_holder(read, AUDIENCE) == ASSERTION.holder

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sanyuan.common.rates import Rate
 from sanyuan.identity.decide import Decision, decide, wanted
 from sanyuan.identity.domain.locks import LockRules
 from sanyuan.identity.domain.pseudonyms import Keys, person_index
-from sanyuan.identity.domain.rates import Rate
 from sanyuan.identity.domain.requests import (
     Answer,
     Asker,

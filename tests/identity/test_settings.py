@@ -40,6 +40,8 @@ def test_rules_are_settings() -> None:
         {"SANYUAN_IDENTITY_LOCK_WINDOW": "1h"},
         {"SANYUAN_IDENTITY_TERMS": "[]"},
         {"SANYUAN_IDENTITY_TERMS": '{"visit": {"uses": "often"}}'},
+        {"SANYUAN_IDENTITY_TERMS": '{"visit": {"uses": 0}}'},
+        {"SANYUAN_IDENTITY_TERMS": '{"visit": {"lifetime": 7776001}}'},
     ],
 )
 def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:

@@ -42,6 +42,7 @@ def issue(issuer: Issuer, assertion: Assertion, audience: PublicSealingKey) -> b
     claims = {
         "iss": issuer.source,
         "aud": assertion.audience,
+        "azp": assertion.party,
         "sub": assertion.subject,
         "holder": seal_holder(issuer, assertion, audience),
         "jti": assertion.jti,

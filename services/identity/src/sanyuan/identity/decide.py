@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from sanyuan.common.contracts.identity import Level
+from sanyuan.common.rates import take
 from sanyuan.identity.domain.locks import CLEAR, Locked, Result, Watch, observe, standing
 from sanyuan.identity.domain.pseudonyms import Keys, fresh_jti, fresh_secret, pseudonym
-from sanyuan.identity.domain.rates import take
 from sanyuan.identity.domain.requests import (
     Answer,
     Assertion,
@@ -157,6 +157,7 @@ class _Desk:
         return Assertion(
             jti=jti,
             audience=grounds.audience,
+            party=participant,
             subject=subject,
             holder=holder,
             issued_at=issued_at,

@@ -9,8 +9,8 @@ from typing import Final, Self
 from pydantic import TypeAdapter, ValidationError
 
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.rates import Rate
 from sanyuan.identity.domain.locks import LockRules
-from sanyuan.identity.domain.rates import Rate
 from sanyuan.identity.domain.rules import TERMS, Rules, Terms
 
 _SECOND: Final = 1_000_000

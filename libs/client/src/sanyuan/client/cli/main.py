@@ -5,7 +5,7 @@ import logging
 import structlog
 import typer
 
-from sanyuan.client.cli import cases, log, membership, provisioning, verifying
+from sanyuan.client.cli import cases, catalogue, log, membership, provisioning, verifying
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +18,7 @@ app.add_typer(membership.agency, name="agency")
 app.command("provision")(provisioning.provision_command)
 app.command("verify-person")(verifying.verify_person)
 app.command("verify-organisation")(verifying.verify_organisation)
+app.command("search")(catalogue.search)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
 app.command("case")(cases.case_command)

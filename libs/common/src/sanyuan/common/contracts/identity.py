@@ -19,6 +19,8 @@ EVENTS = ("identity-events",)
 
 Audience = Literal["license-exchange", "catalog"]
 Jti = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+MAX_LIFETIME_SECONDS = 90 * 24 * 3600
+"""No assertion lives longer: whoever accepts them keeps revocations as long as that."""
 Level = Literal["two-factor", "three-factor", "name-and-code", "with-representative"]
 
 

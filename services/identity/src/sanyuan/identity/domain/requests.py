@@ -76,11 +76,13 @@ class Reason(StrEnum):
 class Assertion:
     """What a JWT will say; ``holder`` is still plain and is sealed for the audience by the shell.
 
-    ``issued_at`` and ``expires_at`` are seconds since 1970 UTC.
+    ``party`` is the participant that may show it; ``issued_at`` and ``expires_at`` are seconds
+    since 1970 UTC.
     """
 
     jti: str
     audience: Audience
+    party: str
     subject: str = field(repr=False)
     holder: str = field(repr=False)
     issued_at: int

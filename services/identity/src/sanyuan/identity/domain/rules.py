@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
+
+from sanyuan.common.contracts.identity import MAX_LIFETIME_SECONDS
+from sanyuan.common.rates import Rate
 from sanyuan.identity.domain.locks import LockRules
-from sanyuan.identity.domain.rates import Rate
 
 MINUTE: Final = 60
 DAY: Final = 24 * 60 * MINUTE
@@ -15,8 +18,8 @@ DAY: Final = 24 * 60 * MINUTE
 class Terms:
     """How long an assertion lives (seconds) and how often the service in ``aud`` accepts it."""
 
-    lifetime: int = 10 * MINUTE
-    uses: int = 1
+    lifetime: Annotated[int, Field(gt=0, le=MAX_LIFETIME_SECONDS)] = 10 * MINUTE
+    uses: Annotated[int, Field(gt=0)] = 1
 
 
 TERMS: Final[Mapping[str, Terms]] = {

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanyuan.identity.domain.rates import Rate, take
+from sanyuan.common.rates import Rate, take
 
 SECOND = 1_000_000
 

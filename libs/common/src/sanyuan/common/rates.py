@@ -1,4 +1,4 @@
-"""A token bucket per department, kept as one instant.
+"""A token bucket, kept as one instant: how fast somebody may ask.
 
 The bucket is described by the instant at which it will be full again: each token taken moves it by
 the time that one token needs to come back. With whole microseconds there is no rounding, so the law
@@ -13,7 +13,7 @@ _SECOND: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Questions that a department may ask each second, and at once after a pause."""
+    """What is allowed each second, and at once after a pause."""
 
     per_second: int = 1_000
     burst: int = 10_000

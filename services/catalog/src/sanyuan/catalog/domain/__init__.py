@@ -1,0 +1,1 @@
+"""Values and rules of the catalog: no clock, no randomness, no input or output."""

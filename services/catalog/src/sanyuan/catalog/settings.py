@@ -1,0 +1,107 @@
+"""The catalog's settings: the only reader of the environment (``SANYUAN_*``)."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final, Self
+
+from sanyuan.catalog.domain.rules import Rules
+from sanyuan.catalog.domain.working_days import Calendar
+from sanyuan.common.errors import SanyuanError
+
+_PREFIX: Final = "SANYUAN_CATALOG_"
+MAX_ANSWER_DAYS: Final = 250
+MAX_BURST_SECONDS: Final = 3600
+MAX_PORT: Final = 65_535
+
+
+class SettingError(SanyuanError):
+    """A setting cannot be what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie below ``var``, where HTTP listens, and the rules."""
+
+    var: Path
+    http_host: str = "127.0.0.1"
+    http_port: int = 8203
+    url: str = "http://127.0.0.1:8203"
+    """The address under which the catalogue is known: the IRIs of its export begin with it."""
+    otlp_endpoint: str | None = None
+    rules: Rules = field(default_factory=Rules)
+
+    @property
+    def system_file(self) -> Path:
+        """Keys and connection of the service."""
+        return self.var / "systems" / "catalog.json"
+
+    @property
+    def database(self) -> Path:
+        """The service's database."""
+        return self.var / "catalog" / "catalog.db"
+
+    @property
+    def exports(self) -> Path:
+        """Where the catalogue is exported to."""
+        return self.var / "catalog" / "exports"
+
+    @property
+    def traces(self) -> Path:
+        """Where spans are written."""
+        return self.var / "traces"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read ``SANYUAN_VAR``, ``SANYUAN_OTLP_ENDPOINT`` and ``SANYUAN_CATALOG_*``.
+
+        ``…_ANSWER_DAYS`` (working days that a provider has), ``…_HOLIDAYS`` and ``…_WORKDAYS``
+        (dates with commas between: days off besides weekends, and weekend days that are worked),
+        ``…_BURST_SECONDS``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, ``…_URL``. Raises SettingError.
+        """
+        reader = _Reader(environment)
+        rules = Rules()
+        host = environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1")
+        port = reader.number("HTTP_PORT", 8203, MAX_PORT)
+        return cls(
+            var=Path(environment.get("SANYUAN_VAR", "var")),
+            http_host=host,
+            http_port=port,
+            url=environment.get(_PREFIX + "URL", f"http://{host}:{port}").rstrip("/"),
+            otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
+            rules=Rules(
+                answer_days=reader.number("ANSWER_DAYS", rules.answer_days, MAX_ANSWER_DAYS),
+                calendar=Calendar(
+                    holidays=reader.dates("HOLIDAYS"), workdays=reader.dates("WORKDAYS")
+                ),
+                burst_seconds=reader.number(
+                    "BURST_SECONDS", rules.burst_seconds, MAX_BURST_SECONDS
+                ),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def number(self, name: str, default: int, largest: int) -> int:
+        text = self.environment.get(_PREFIX + name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= largest):
+            raise SettingError(f"not a whole number from 1 to {largest}", where=_PREFIX + name)
+        return int(text)
+
+    def dates(self, name: str) -> frozenset[date]:
+        listed = self.environment.get(_PREFIX + name, "").split(",")
+        try:
+            return frozenset(date.fromisoformat(text.strip()) for text in listed if text.strip())
+        except ValueError as error:
+            raise SettingError(
+                f"not a list of dates: {error}",
+                where=_PREFIX + name,
+                do="write them like 2026-10-01,2026-10-02",
+            ) from None
