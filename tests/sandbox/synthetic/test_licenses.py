@@ -3,10 +3,14 @@ from collections import Counter
 from contextlib import closing
 from datetime import date
 
+import orjson
 import pytest
 
+from sanyuan.license_exchange.domain.drafts import Draft, read_content
+from sanyuan.license_exchange.domain.fields import read_fields
 from sanyuan.sandbox.synthetic import names
 from sanyuan.sandbox.synthetic.cached import SyntheticDataError
+from sanyuan.sandbox.synthetic.departments import MARKET_REGULATION
 from sanyuan.sandbox.synthetic.license_types import BUSINESS_LICENSE, LICENSE_TYPES, SHARED_METADATA
 from sanyuan.sandbox.synthetic.licenses import BusinessLicense, business_licenses
 from sanyuan.sandbox.synthetic.places import CITIES, city_of
@@ -104,3 +108,19 @@ def test_a_licence_is_not_printed_with_names(licenses: list[BusinessLicense]) ->
 def test_a_register_that_cannot_be_read_says_what_to_do(registers: Registers) -> None:
     with pytest.raises(SyntheticDataError, match="make up"):
         list(business_licenses(Registers(registers.folder / "nowhere")))
+
+
+def test_license_exchange_takes_what_is_issued(licenses: list[BusinessLicense]) -> None:
+    items = {item.name: item for item in BUSINESS_LICENSE.license_type().fields}
+    for each in licenses[:500]:
+        draft = read_content(orjson.dumps(each.content()), on=date(2026, 1, 1))
+        assert isinstance(draft, Draft), draft
+        assert (draft.holder_code, draft.holder_kind) == (each.holder_code, "organisation")
+        assert read_fields(items, draft.fields).keys() == items.keys()
+
+
+def test_licence_types_are_the_market_regulators_alone() -> None:
+    for each in LICENSE_TYPES:
+        kind = each.license_type()
+        assert kind.code.startswith(MARKET_REGULATION.code)
+        assert kind.issuers == (MARKET_REGULATION.code,)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sanyuan.catalog.domain.resources import MAX_BYTES, serving_of, size_of
 from sanyuan.common.contracts.catalog import Item, Resource
 from sanyuan.common.sources import parse_source
 from sanyuan.sandbox.synthetic import names
@@ -157,6 +158,12 @@ def test_the_same_catalogue_comes_again_in_less_than_three_seconds(
     begun = time.process_time()
     assert make_catalogue("cn") == catalogue
     assert time.process_time() - begun < 3
+
+
+def test_the_catalog_takes_every_description(catalogue: tuple[Resource, ...]) -> None:
+    assert max(size_of(each) for each in catalogue) <= MAX_BYTES
+    for each in catalogue:
+        assert serving_of(each).is_callable == bool(each.serving_system or each.license_type)
 
 
 def test_every_word_is_used() -> None:

@@ -5,9 +5,10 @@ those that are worth sharing. Codes by GB/T 36904: who defines the type, and thr
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from sanyuan.common.contracts.catalog import DataType, Item
+from sanyuan.common.contracts.license_exchange import HolderKind, LicenseType
 from sanyuan.sandbox.synthetic.departments import MARKET_REGULATION
 
 
@@ -38,13 +39,24 @@ class TypeWords:
     thing: str
     name: str
     name_en: str
-    holder: Literal["person", "organisation"]
+    holder: HolderKind
     fields: tuple[Item, ...]
 
     @property
     def items(self) -> tuple[Item, ...]:
         """What a grant may name: shared metadata, then the type's own fields."""
         return SHARED_METADATA + self.fields
+
+    def license_type(self) -> LicenseType:
+        """As license-exchange registers it; nobody but the definer issues it."""
+        return LicenseType(
+            code=self.code,
+            name=self.name,
+            name_en=self.name_en,
+            holders=(self.holder,),
+            fields=self.fields,
+            issuers=(MARKET_REGULATION.code,),
+        )
 
 
 BUSINESS_LICENSE: Final = TypeWords(

@@ -81,6 +81,32 @@ class BusinessLicense:
         """A business licence is numbered by its holder's credit code."""
         return self.holder_code
 
+    def content(self) -> dict[str, object]:
+        """The content of the command that issues it; the day of issue is the service's to say."""
+        content: dict[str, object] = {
+            "serial": self.license_number,
+            "number": self.license_number,
+            "holder": {
+                "kind": "organisation",
+                "name": self.holder_name,
+                "code": self.holder_code,
+            },
+            "valid_from": self.valid_from.isoformat(),
+            "jurisdiction": self.holder_code[2:8],
+            "fields": {
+                "organisation_type": self.organisation_type,
+                "representative": self.representative,
+                "address": self.address,
+                "business_scope": self.business_scope,
+                "registered_capital": self.registered_capital,
+                "established_on": self.established_on.isoformat(),
+                "registration_authority": self.registration_authority,
+            },
+        }
+        if self.valid_until is not None:
+            content["valid_until"] = self.valid_until.isoformat()
+        return content
+
 
 def business_licenses(registers: Registers) -> Iterator[BusinessLicense]:
     """One for each organisation, in the order of their codes; the same ones each time.

@@ -96,10 +96,13 @@ class Draws:
         for number, each in enumerate(wanted):
             self._of_caller[each.caller].append(number)
 
+    def goes_beyond(self, step: Step) -> bool:
+        """Whether a command is sent in order to be refused."""
+        return step.kind != "verification" and self._bits(step) % PARTS < OUTSIDE
+
     def call(self, step: Step) -> Call:
         """A shared call: every grant of a department is as likely as any other."""
-        bits = self._bits(step)
-        outside = bits % PARTS < OUTSIDE
+        bits, outside = self._bits(step), self.goes_beyond(step)
         holder = neighbour(step.department) if outside else step.department
         grants = self._of_caller[holder]
         grant = grants[(bits >> 20) % len(grants)]
@@ -123,8 +126,8 @@ class Draws:
     def exchange(self, step: Step) -> Exchange:
         """A licence exchange, about the organisation that was verified for it."""
         verification = Step("verification", step.department, verified_before(step.index))
-        outside = self._bits(step) % PARTS < OUTSIDE
-        return Exchange(self._organisation(verification), verification.index, outside)
+        rank = self._organisation(verification)
+        return Exchange(rank, verification.index, self.goes_beyond(step))
 
     def _organisation(self, verification: Step) -> int:
         count = self._sizes.organisations

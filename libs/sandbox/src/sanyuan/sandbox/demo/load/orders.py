@@ -1,5 +1,6 @@
 """What the demo has the load processes do, in files that they poll, and what they have begun."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +12,10 @@ from sanyuan.sandbox.demo.load.schedule import Plan, Run
 
 PLAN: Final = "plan.json"
 RUN: Final = "run.json"
+FIRST: Final = "first.json"
 _PLAN: Final = TypeAdapter(Plan)
 _RUN: Final = TypeAdapter(Run)
+_FIRST: Final = TypeAdapter(list[str])
 
 
 def order(var: Path, plan: Plan) -> None:
@@ -43,3 +46,18 @@ def read_run(folder: Path, plan: Plan) -> Run | None:
     except (FileNotFoundError, ValidationError):
         return None
     return run if run.plan.id == plan.id else None
+
+
+def put_first(var: Path, resources: Iterable[str], holders: Iterable[str]) -> None:
+    """Have these resources (codes) published and these holders licensed before all others."""
+    path = var / "state" / FIRST
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run_folder.write(path, _FIRST.dump_json(sorted({*resources, *holders})))
+
+
+def read_first(var: Path) -> frozenset[str]:
+    """The codes of what goes first."""
+    try:
+        return frozenset(_FIRST.validate_json((var / "state" / FIRST).read_bytes()))
+    except (FileNotFoundError, ValidationError):
+        return frozenset()

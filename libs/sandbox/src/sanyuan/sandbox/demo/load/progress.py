@@ -7,22 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from sanyuan.sandbox import run_folder
 from sanyuan.sandbox.demo.load.mix import KINDS, Kind
 
-Phase = Literal["making", "connecting", "publishing", "waiting", "running", "done"]
-PHASES: Final[tuple[Phase, ...]] = (
-    "making",
-    "connecting",
-    "publishing",
-    "waiting",
-    "running",
-    "done",
-)
+Phase = Literal["making", "publishing", "waiting", "running", "done"]
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 PROGRESS: Final = "progress.json"
 
 
@@ -82,7 +75,9 @@ class Progress:
     )
     published: int = 0
     to_publish: int = 0
-    """Commands that bring catalogue, grants and licences, decided and all."""
+    """How many resources, grants and licences the domain has, and how many it shall have."""
+    ready_for_case: bool = False
+    """Whether what goes first is there."""
     elapsed: float = 0.0
     finished: float = 0.0
     """When the last operation ended."""
@@ -122,12 +117,13 @@ def load(folder: Path) -> Progress:
 
 def together(parts: Iterable[Progress], plan: str | None) -> Progress:
     """All processes as one: as far as the slowest; counts of another plan are left out."""
-    whole = Progress(plan, phase="done")
+    whole = Progress(plan, phase="done", ready_for_case=True)
     for part in parts:
         going = part.plan == plan
         behind = not going and PHASES.index(part.phase) > PHASES.index("waiting")
         phase: Phase = "waiting" if behind else part.phase
         whole.phase = min(whole.phase, phase, key=PHASES.index)
+        whole.ready_for_case &= part.ready_for_case
         whole.published += part.published
         whole.to_publish += part.to_publish
         whole.cpu_seconds += part.cpu_seconds

@@ -4,6 +4,7 @@ What an installation has published is what its own copy says, so a copy that is 
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,10 @@ NAME: Final = "catalogue.jsonl"
 VERSION: Final = "1"
 """Changes with the code that makes it; the words have a digest of their own."""
 _MEGABYTES: Final = 30
+# As pydantic writes a line.
+_PROVIDER: Final = '"provider":"{}"'
+_SERVED: Final = '"serving_system":'
+_LICENSED: Final = '"license_type":'
 
 
 def keep_catalogue(folder: Path, cached: Path, domain: str) -> Path:
@@ -37,18 +42,40 @@ def keep_catalogue(folder: Path, cached: Path, domain: str) -> Path:
     return wanted
 
 
-def load_catalogue(path: Path, provider: str | None = None) -> tuple[Resource, ...]:
-    """All resources, or those of one provider (a credit code). Raises SyntheticDataError."""
-    wanted = b"" if provider is None else f'"provider":"{provider}"'.encode()
+def load_catalogue(path: Path, *providers: str) -> tuple[Resource, ...]:
+    """All resources, or those of some providers (credit codes). Raises SyntheticDataError."""
+    return tuple(read_catalogue(path, *[_PROVIDER.format(each) for each in providers]))
+
+
+def load_served(path: Path) -> tuple[Resource, ...]:
+    """The resources that grants can be asked for: called, or licence types.
+
+    Raises SyntheticDataError.
+    """
+    return tuple(read_catalogue(path, _SERVED, _LICENSED))
+
+
+def read_catalogue(path: Path, *marks: str) -> Iterator[Resource]:
+    """The resources whose line holds one of some marks, one after the other: nothing is kept.
+
+    Raises SyntheticDataError.
+    """
     try:
-        with path.open("rb") as lines:
-            return tuple(Resource.model_validate_json(line) for line in lines if wanted in line)
+        for line in marked_lines(path, *marks):
+            yield Resource.model_validate_json(line)
     except (OSError, ValidationError) as error:
         raise SyntheticDataError(
             f"the national catalogue cannot be read: {type(error).__name__}",
             where=str(path),
             do="remove the file and run make up",
         ) from None
+
+
+def marked_lines(path: Path, *marks: str) -> Iterator[bytes]:
+    """The lines that hold one of some marks; raises OSError."""
+    wanted = [mark.encode() for mark in marks or ("",)]
+    with path.open("rb") as lines:
+        yield from (line for line in lines if any(mark in line for mark in wanted))
 
 
 def _write(path: Path, resources: tuple[Resource, ...]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sanyuan.common.contracts.catalog import Resource
 from sanyuan.sandbox.synthetic.cached import drafted, explained, place
-from sanyuan.sandbox.synthetic.catalogue.keeping import load_catalogue
+from sanyuan.sandbox.synthetic.catalogue.keeping import load_served
 from sanyuan.sandbox.synthetic.departments import Organ
 from sanyuan.sandbox.synthetic.licenses import business_licenses
 from sanyuan.sandbox.synthetic.places import city_of
@@ -79,7 +79,7 @@ def _make_cached(
     if not missing:
         return
     resources: dict[str, list[Resource]] = {}
-    for resource in load_catalogue(sources.catalogue):
+    for resource in load_served(sources.catalogue):
         if resource.serving_system:
             resources.setdefault(resource.provider, []).append(resource)
     with _scratch(sources.registers) as workshop:
