@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,7 +141,7 @@ async def test_an_open_place_is_stated_after_its_time_and_closed_when_filled(lab
 
 def renumber(lab: Lab, topic: tuple[str, int]) -> None:
     records = lab.topics[topic]
-    lab.topics[topic] = [replace(raw, offset=offset) for offset, raw in enumerate(records)]
+    lab.topics[topic] = [raw._replace(offset=offset) for offset, raw in enumerate(records)]
 
 
 async def test_what_is_not_authentic_is_counted_never_copied(lab: Lab) -> None:

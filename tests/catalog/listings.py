@@ -15,6 +15,7 @@ from sanyuan.common.database import Database
 
 PROVIDER: Final = "11100000000013338W"
 AT: Final = 1_790_000_000_000_000
+"""2026-09-21T14:13:20Z in µs."""
 
 
 def make_resource(name: str = "户籍登记信息", **fields: Any) -> Resource:  # noqa: ANN401  any field

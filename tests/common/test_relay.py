@@ -38,8 +38,7 @@ def row(sequence: int) -> Row:
 def failed(relay: Relay, *sequences: int) -> None:
     """One attempt in which all of these were under way."""
     found: dict[outbox.Stream, int] = {}
-    for sequence in sequences:
-        relay._fail(row(sequence), KafkaConnectionError(), found)
+    relay._fail([row(sequence) for sequence in sequences], KafkaConnectionError(), found)
 
 
 def test_one_failure_of_many_rows_is_one_step_of_the_back_off(database: Database) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sanyuan.common.topics import SERVICES
 from sanyuan.sandbox import ports, settings
 from sanyuan.sandbox.language import Language
 from sanyuan.sandbox.runner import OwnRunner
@@ -20,13 +21,15 @@ from sanyuan.sandbox.supervisor import Supervisor
 def settings_of(var: Path) -> Settings:
     """An installation beside others: ports that another run is not likely to choose."""
     first = ports.free(30_000 + 10 * (os.getpid() % 1000))
-    second = ports.free(first + 2)  # the broker's controller takes the one between
+    http_ports, after = dict[str, int](), first + 2  # the broker's controller is between
+    for name in SERVICES:
+        http_ports[name] = after = ports.free(after)
+        after += 1
     return replace(
         settings.load(),
         var=var,
         kafka_port=first,
-        identity_port=second,
-        audit_port=ports.free(second + 1),
+        http_ports=http_ports,
         language=Language.ENGLISH,
     )
 

@@ -14,6 +14,7 @@ import pytest
 from tests.e2e.conftest import settings_of
 
 from sanyuan.sandbox import daemon, run_folder
+from sanyuan.sandbox.settings import port_setting
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -34,8 +35,7 @@ def environment(var: Path) -> dict[str, str]:
     return os.environ | {
         "SANYUAN_VAR": str(var),
         "SANYUAN_KAFKA_PORT": str(chosen.kafka_port),
-        "SANYUAN_IDENTITY_HTTP_PORT": str(chosen.identity_port),
-        "SANYUAN_AUDIT_HTTP_PORT": str(chosen.audit_port),
+        **{port_setting(name): str(port) for name, port in chosen.http_ports.items()},
         "SANYUAN_LANG": "en",
         "COLUMNS": "120",
         "XDG_STATE_HOME": str(var.parent / "state"),

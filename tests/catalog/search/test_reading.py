@@ -1,6 +1,8 @@
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -213,7 +215,9 @@ NAME = st.text(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(NAME, min_size=1, max_size=4))
 @example(["食品（A类）经营", "B2C企业"])
 def test_every_two_characters_of_a_name_find_it(
@@ -257,3 +261,25 @@ def test_before_there_is_a_catalogue_its_readers_say_so(
     with pytest.raises(CatalogueUnavailableError, match="cannot be read now"):
         catalogue.search(Search(text="户籍"))
     assert path.exists() == (content is not None)
+
+
+def test_many_readers_agree_with_the_writer_at_every_moment(tmp_path: Path) -> None:
+    """Each of the first resources published raises the revision by one."""
+    with Shelf.open(tmp_path) as shelf, ThreadPoolExecutor(4) as readers:
+        shelf.publish(make_resource(code="101001/000000"))
+        done = threading.Event()
+
+        def read() -> int:
+            moments = 0
+            while not done.is_set():
+                with shelf.catalogue.snapshot() as snapshot:
+                    found = snapshot.search(Search(text="户籍", size=1))
+                    assert found.total == snapshot.revision
+                moments += 1
+            return moments
+
+        reading = [readers.submit(read) for _ in range(4)]
+        for number in range(1, 40):
+            shelf.publish(make_resource(code=f"101001/{number:06d}"))
+        done.set()
+        assert all(future.result() > 0 for future in reading)

@@ -71,6 +71,16 @@ def test_a_run_is_asked_for_as_a_phrase_and_a_word_as_a_beginning() -> None:
     assert parse_query("食品permit").every == '"食品" AND "permit" *'
 
 
+def test_only_a_run_of_chinese_and_nothing_else_is_one_run() -> None:
+    assert parse_query("户籍登记").one_run
+    assert parse_query(" 税 ").one_run
+    assert not parse_query("户籍，登记").one_run
+    assert not parse_query("《户籍》").one_run
+    assert not parse_query("A类").one_run
+    assert not parse_query("tax").one_run
+    assert not parse_query("").one_run
+
+
 def test_without_the_phrase_any_pair_will_do() -> None:
     assert parse_query("户籍登记 户籍").some == '"户籍" OR "籍登" OR "登记"'
 

@@ -1,6 +1,5 @@
 """Identifiers and times as records carry them."""
 
-import os
 import random
 import time
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ def new_id() -> str:
 
 def new_case() -> str:
     """A random case id, which says nothing about when or where it was opened."""
-    return os.urandom(16).hex()
+    return f"{random.getrandbits(128):032x}"
 
 
 def format_time(moment: datetime) -> str:

@@ -6,7 +6,6 @@ Three steps, each pure: `read` (everything that needs no key), `find_key` (needs
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sanyuan.common.contracts.dead_letters import Reason
@@ -23,8 +22,7 @@ MAX_SIGNATURE_BYTES: Final = 1024
 _TRACE_CONTEXT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """What Kafka delivers; ``timestamp_ms`` is the broker's append time."""
 
     topic: str
@@ -36,8 +34,7 @@ class RawRecord:
     headers: Sequence[tuple[str, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """Why a raw record takes no place."""
 
     raw: RawRecord
@@ -45,8 +42,7 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A readable record; authentic once `verify` has returned."""
 
     raw: RawRecord

@@ -7,10 +7,10 @@ seal covers it; a stream whose rows the log does not take is stopped, never skip
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -146,44 +146,46 @@ class Relay:
         """Send rows in order; a failure puts its stream under repair. True when all arrived."""
         if not rows:
             return True
-        sends: list[tuple[Row, Awaitable[object]]] = []
+        sends: list[tuple[Sequence[Row], Awaitable[object]]] = []
         failed: dict[Stream, int] = {}
-        for row in rows:
-            if row.stream in failed:
-                continue
-            producer = await self._producer_of(row.source)
-            key = row.source.encode()
-            try:
-                future = await producer.send(
-                    row.topic,
-                    row.value,
-                    key=key,
-                    headers=list(row.headers),
-                    # aiokafka's own murmur2 is Python: 15 µs each time.
-                    partition=partition_of(key, partitions_of(row.topic)),
-                )
-            except KafkaError as error:
-                self._fail(row, error, failed)
-            else:
-                sends.append((row, future))
+        for (user, topic, partition), parcel in self._parcels(rows).items():
+            producer = await self._producer_of(user, parcel[0].source)
+            for batch, packed in _pack(producer, parcel):
+                try:
+                    future = await producer.send_batch(batch, topic, partition=partition)
+                except KafkaError as error:
+                    self._fail(packed, error, failed)
+                    break  # what follows would come before what has failed
+                sends.append((packed, future))
                 failpoint("relay.after-first-send")
-        for row, future in sends:
+        for sent_rows, future in sends:
             try:
                 sent = await future
             except KafkaError as error:
-                self._fail(row, error, failed)
+                self._fail(sent_rows, error, failed)
             else:
-                self._confirm(row, sent.partition, sent.offset)  # type: ignore[attr-defined]  # RecordMetadata
+                for number, row in enumerate(sent_rows):
+                    self._confirm(row, partition_of_row(row), sent.offset + number)  # type: ignore[attr-defined]  # RecordMetadata
         failpoint("relay.after-send")
         for user in {self._route(source).username for source, _ in failed}:
             await self._discard_producer(user)
         return not failed
 
-    async def _producer_of(self, source: str) -> AIOKafkaProducer:
-        system = self._route(source)
-        producer = self._producers.get(system.username)
+    def _parcels(self, rows: Sequence[Row]) -> dict[tuple[str, str, int], list[Row]]:
+        """Rows in order by (access node, topic, partition): what aiokafka sends in one piece.
+
+        One future and one look at the metadata for a piece, not for each record.
+        """
+        parcels: dict[tuple[str, str, int], list[Row]] = {}
+        for row in rows:
+            place = (self._route(row.source).username, row.topic, partition_of_row(row))
+            parcels.setdefault(place, []).append(row)
+        return parcels
+
+    async def _producer_of(self, user: str, source: str) -> AIOKafkaProducer:
+        producer = self._producers.get(user)
         if producer is None:
-            producer = self._producers[system.username] = await start_producer(system)
+            producer = self._producers[user] = await start_producer(self._route(source))
         return producer
 
     def _confirm(self, row: Row, partition: int, offset: int) -> None:
@@ -200,17 +202,18 @@ class Relay:
         if self.on_sent is not None:
             self.on_sent(row, partition, offset)
 
-    def _fail(self, row: Row, error: KafkaError, failed: dict[Stream, int]) -> None:
+    def _fail(self, rows: Sequence[Row], error: KafkaError, failed: dict[Stream, int]) -> None:
         """Once a stream, however many of its rows were under way: one failure, one back-off."""
-        if row.stream in failed:
-            return
-        failed[row.stream] = row.sequence
-        repair = self._repairs.setdefault(row.stream, _Repair(row.sequence, 0.0))
-        repair.first = min(repair.first, row.sequence)
-        repair.tries += 1
-        backoff = FIRST_BACKOFF_SECONDS * 2 ** min(repair.tries, MAX_DOUBLINGS)
-        repair.due = time.monotonic() + min(backoff, MAX_BACKOFF_SECONDS)
-        log.warning("sending failed", error=type(error).__name__, topic=row.topic)
+        for row in rows:
+            if row.stream in failed:
+                continue
+            failed[row.stream] = row.sequence
+            repair = self._repairs.setdefault(row.stream, _Repair(row.sequence, 0.0))
+            repair.first = min(repair.first, row.sequence)
+            repair.tries += 1
+            backoff = FIRST_BACKOFF_SECONDS * 2 ** min(repair.tries, MAX_DOUBLINGS)
+            repair.due = time.monotonic() + min(backoff, MAX_BACKOFF_SECONDS)
+            log.warning("sending failed", error=type(error).__name__, topic=row.topic)
 
     async def _discard_producer(self, user: str) -> None:
         """An idempotent producer can stick after an error (fact 14): make another."""
@@ -250,3 +253,27 @@ class Relay:
             await self._database.transaction(lambda c: mark_acknowledged(c, marks))
             self._marked_at = time.monotonic()
             failpoint("relay.after-mark")
+
+
+def partition_of_row(row: Row) -> int:
+    """Where a record belongs; aiokafka's own murmur2 is Python and not remembered."""
+    return partition_of(row.source.encode(), partitions_of(row.topic))
+
+
+def _pack(producer: AIOKafkaProducer, rows: Sequence[Row]) -> Iterator[tuple[Any, list[Row]]]:
+    """Batches, closed as soon as they are full, with the rows in each."""
+    batch, packed = producer.create_batch(), list[Row]()
+    for row in rows:
+        if not _append(batch, row):
+            yield batch, packed
+            batch, packed = producer.create_batch(), []
+            _append(batch, row)  # the first one is taken whatever its size
+        packed.append(row)
+    batch.close()
+    yield batch, packed
+
+
+def _append(batch: Any, row: Row) -> bool:  # noqa: ANN401  aiokafka has no types
+    headers = list(row.headers)
+    key = row.source.encode()
+    return batch.append(timestamp=None, key=key, value=row.value, headers=headers) is not None

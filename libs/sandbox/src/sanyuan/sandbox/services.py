@@ -1,4 +1,4 @@
-"""Identity and audit as programs of this machine, their HTTP ports, and what they answer."""
+"""The services as programs of this machine, their HTTP ports, and what they answer."""
 
 import http.client
 import json
@@ -15,9 +15,9 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox import ports as loopback
 from sanyuan.sandbox import run_folder
 from sanyuan.sandbox.programs import Program
-from sanyuan.sandbox.settings import Settings
+from sanyuan.sandbox.settings import Settings, port_setting
 
-NAMES: Final = ("audit", "identity")
+NAMES: Final = ("audit", "identity", "catalog")
 _FIRST: Final = {"identity": 8201, "license-exchange": 8202, "catalog": 8203, "audit": 8204}
 _KEPT: Final = TypeAdapter(dict[str, int])
 _POLL_SECONDS: Final = 0.05
@@ -47,10 +47,9 @@ def choose_ports(settings: Settings) -> dict[str, int]:
         kept = _KEPT.validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         kept = {}
-    wanted = {"identity": settings.identity_port, "audit": settings.audit_port}
     chosen = dict[str, int]()
     for name, first in _FIRST.items():
-        port = wanted.get(name) or kept.get(name)
+        port = settings.http_ports.get(name) or kept.get(name)
         chosen[name] = port or _free(first, frozenset({*_FIRST.values(), *chosen.values()}))
     file.parent.mkdir(parents=True, exist_ok=True)
     run_folder.write(file, _KEPT.dump_json(chosen))
@@ -60,7 +59,7 @@ def choose_ports(settings: Settings) -> dict[str, int]:
 def check_ports(ports: Mapping[str, int]) -> None:
     """Raises PortTakenError when somebody else listens where a service should."""
     for name in NAMES:
-        loopback.check(ports[name], f"SANYUAN_{name.upper()}_HTTP_PORT")
+        loopback.check(ports[name], port_setting(name))
 
 
 def urls(ports: Mapping[str, int]) -> dict[str, str]:
@@ -70,8 +69,9 @@ def urls(ports: Mapping[str, int]) -> dict[str, str]:
 
 def program(name: str, var: Path, port: int) -> Program:
     """What runs a service."""
-    environment = {"SANYUAN_VAR": str(var), f"SANYUAN_{name.upper()}_HTTP_PORT": str(port)}
-    return Program(name, (sys.executable, "-m", f"sanyuan.{name}"), var, environment)
+    environment = {"SANYUAN_VAR": str(var), port_setting(name): str(port)}
+    module = f"sanyuan.{name.replace('-', '_')}"
+    return Program(name, (sys.executable, "-m", module), var, environment)
 
 
 def ask(port: int, path: str, limit: float = 2.0) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
@@ -20,11 +20,15 @@ from sanyuan.audit.facts import Checked, Facts, Outcome
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Participants
 from sanyuan.common.record import RawRecord, Rejection, find_key, read, verify
+from sanyuan.common.telemetry import is_sampled
 from sanyuan.common.topics import topic_named
 from sanyuan.common.workers import make_pool
 
 CHUNK: Final = 250
 """Records that one process checks at a time."""
+ALONE: Final = 750
+"""Up to so many are checked here: sending a record to another process and back costs more CPU than
+it saves time, and while there are no more there is no backlog to work off."""
 
 
 Travelling = tuple[
@@ -57,17 +61,24 @@ class Checker:
         for raw in fresh:
             checked.add(raw, check_one(raw, self._domain, participants.directory))
             participants.apply(raw)
-        keys, loop = self._keys_of(participants.directory), asyncio.get_running_loop()
+        for raw, outcome in zip(raws, await self._outcomes(raws, participants), strict=True):
+            checked.add(raw, outcome)
+        return checked
+
+    async def _outcomes(
+        self, raws: Sequence[RawRecord], participants: Participants
+    ) -> Iterable[Outcome]:
+        directory, loop = participants.directory, asyncio.get_running_loop()
+        if len(raws) <= ALONE:
+            return await asyncio.to_thread(_check_here, raws, self._domain, directory)
+        keys = self._keys_of(directory)
         chunks = [
             loop.run_in_executor(
                 self._pool, check_chunk, _pack(raws[at : at + CHUNK]), self._domain, keys
             )
             for at in range(0, len(raws), CHUNK)
         ]
-        outcomes = chain.from_iterable(await asyncio.gather(*chunks))
-        for raw, outcome in zip(raws, outcomes, strict=True):
-            checked.add(raw, outcome)
-        return checked
+        return chain.from_iterable(await asyncio.gather(*chunks))
 
     def _keys_of(self, directory: Directory) -> bytes:
         """Return the keys of a directory as they travel; the same bytes until it moves."""
@@ -83,6 +94,10 @@ def check_chunk(packed: Sequence[Travelling], domain: str, keys: bytes) -> list[
     return [check_one(RawRecord(*each), domain, directory) for each in packed]
 
 
+def _check_here(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:
+    return [check_one(raw, domain, directory) for raw in raws]
+
+
 def check_one(raw: RawRecord, domain: str, directory: Directory) -> Outcome:
     """Return the record's facts when it is authentic, else the one reason why not."""
     topic = topic_named(raw.topic)
@@ -95,7 +110,14 @@ def check_one(raw: RawRecord, domain: str, directory: Directory) -> Outcome:
     if (rejection := verify(record, key)) is not None:
         return rejection.reason, rejection.detail
     envelope = record.envelope
-    return Facts(envelope.source, envelope.number, envelope.previous, record.hash, record.signature)
+    return Facts(
+        envelope.source,
+        envelope.number,
+        envelope.previous,
+        record.hash,
+        record.signature,
+        record.traceparent if is_sampled(record.traceparent) else None,
+    )
 
 
 def _pack(raws: Sequence[RawRecord]) -> list[Travelling]:

@@ -227,7 +227,6 @@ async def work(settings: Settings, standing: Standing) -> None:
         await intake.start(state.offsets)
         standing.intake, standing.waiting = intake, None
         memory.settle()
-        memory.settle()
         log.info("ready", source=system.source, size=state.size, published=published.size)
         await run(intake, audit_log, settings.checkpoint_seconds)
 

@@ -5,6 +5,8 @@ from functools import partial
 from faststream.asgi import AsgiFastStream
 
 from sanyuan.catalog import search, store
+from sanyuan.catalog.api import Reads
+from sanyuan.catalog.dcat import Frame
 from sanyuan.catalog.handlers import SERVICE, CatalogHandler
 from sanyuan.catalog.settings import Settings
 from sanyuan.common.assertions import store as assertions
@@ -21,7 +23,8 @@ from sanyuan.common.systems import SystemFile
 
 
 def make_app(settings: Settings) -> AsgiFastStream:
-    """The service."""
+    """The service; raises FrameError."""
+    reads = Reads(settings.database, settings.exports, Frame(settings.url))
     return build(
         Plan(
             name=SERVICE,
@@ -29,6 +32,7 @@ def make_app(settings: Settings) -> AsgiFastStream:
             database=settings.database,
             make_domain=partial(make_domain, settings),
             models=(*store.MODELS, *search.MODELS),
+            routes=reads.routes,
             traces=settings.traces,
             otlp_endpoint=settings.otlp_endpoint,
         )

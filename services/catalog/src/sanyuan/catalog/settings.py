@@ -28,6 +28,8 @@ class Settings:
     var: Path
     http_host: str = "127.0.0.1"
     http_port: int = 8203
+    url: str = "http://127.0.0.1:8203"
+    """The address under which the catalogue is known: the IRIs of its export begin with it."""
     otlp_endpoint: str | None = None
     rules: Rules = field(default_factory=Rules)
 
@@ -42,6 +44,11 @@ class Settings:
         return self.var / "catalog" / "catalog.db"
 
     @property
+    def exports(self) -> Path:
+        """Where the catalogue is exported to."""
+        return self.var / "catalog" / "exports"
+
+    @property
     def traces(self) -> Path:
         """Where spans are written."""
         return self.var / "traces"
@@ -52,14 +59,17 @@ class Settings:
 
         ``…_ANSWER_DAYS`` (working days that a provider has), ``…_HOLIDAYS`` and ``…_WORKDAYS``
         (dates with commas between: days off besides weekends, and weekend days that are worked),
-        ``…_BURST_SECONDS``, ``…_HTTP_HOST``, ``…_HTTP_PORT``. Raises SettingError.
+        ``…_BURST_SECONDS``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, ``…_URL``. Raises SettingError.
         """
         reader = _Reader(environment)
         rules = Rules()
+        host = environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1")
+        port = reader.number("HTTP_PORT", 8203, MAX_PORT)
         return cls(
             var=Path(environment.get("SANYUAN_VAR", "var")),
-            http_host=environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1"),
-            http_port=reader.number("HTTP_PORT", 8203, MAX_PORT),
+            http_host=host,
+            http_port=port,
+            url=environment.get(_PREFIX + "URL", f"http://{host}:{port}").rstrip("/"),
             otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
             rules=Rules(
                 answer_days=reader.number("ANSWER_DAYS", rules.answer_days, MAX_ANSWER_DAYS),

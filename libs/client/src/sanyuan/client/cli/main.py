@@ -5,7 +5,17 @@ import logging
 import structlog
 import typer
 
-from sanyuan.client.cli import cases, log, membership, provisioning, verifying
+from sanyuan.client.cli import (
+    calling,
+    cases,
+    catalogue,
+    grants,
+    log,
+    membership,
+    provisioning,
+    resources,
+    verifying,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +28,14 @@ app.add_typer(membership.agency, name="agency")
 app.command("provision")(provisioning.provision_command)
 app.command("verify-person")(verifying.verify_person)
 app.command("verify-organisation")(verifying.verify_organisation)
+app.command("search")(catalogue.search)
+app.command("publish-resource")(resources.publish_resource)
+app.command("withdraw-resource")(resources.withdraw_resource)
+app.command("review")(resources.review)
+app.command("request-grant")(grants.request_grant)
+app.add_typer(grants.grants, name="grants")
+app.command("call")(calling.call)
+app.command("serve")(calling.serve)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
 app.command("case")(cases.case_command)

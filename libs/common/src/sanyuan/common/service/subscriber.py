@@ -30,8 +30,8 @@ from sanyuan.common.topics import TOPICS
 MAX_BATCH: Final = 500
 POLL_MS: Final = 20
 # A batch costs about 1.5 ms whatever its size: the broker collects for a moment before it answers.
-FETCH_MIN_BYTES: Final = 64 * 1024
-FETCH_WAIT_MS: Final = 30
+FETCH_MIN_BYTES: Final = 256 * 1024
+FETCH_WAIT_MS: Final = 90
 STOP_SECONDS: Final = 3.0
 """For a batch to end: it takes milliseconds, or it waits for a broker that may never come."""
 

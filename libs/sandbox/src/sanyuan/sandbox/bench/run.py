@@ -41,9 +41,7 @@ def bench(settings: Settings, console: Console, *, records: int) -> list[Measure
 @contextmanager
 def _installation(settings: Settings, console: Console) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="sanyuan-bench-") as folder:
-        own = replace(
-            settings, var=Path(folder), kafka_port=None, identity_port=None, audit_port=None
-        )
+        own = replace(settings, var=Path(folder), kafka_port=None, http_ports={})
         with Supervisor(own.var) as supervisor:
             yield bring_up(own, OwnRunner(supervisor), console)
 

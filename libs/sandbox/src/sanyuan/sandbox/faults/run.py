@@ -33,9 +33,7 @@ def faults(
     """
     words = Words(settings.language)
     with tempfile.TemporaryDirectory(prefix="sanyuan-faults-") as folder:
-        own = replace(
-            settings, var=Path(folder), kafka_port=None, identity_port=None, audit_port=None
-        )
+        own = replace(settings, var=Path(folder), kafka_port=None, http_ports={})
         with Supervisor(own.var) as supervisor:
             installation = bring_up(own, OwnRunner(supervisor), console)
             campaign = Campaign(installation, supervisor, rate, Random(seed))  # noqa: S311  which process dies is no secret

@@ -8,6 +8,7 @@ be found is what is published, at every moment and after every crash. Invariants
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +21,7 @@ from sanyuan.common.database import read_counter, table_of, upsert, write_counte
 
 REVISION: Final = "catalogue-revision"
 _CHUNK: Final = 500
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Publication(NamedTuple):
@@ -48,7 +50,7 @@ class Listed(SQLModel, table=True):
 
 
 class ListedText(SQLModel, table=True):
-    """The resource itself as JSON of the contract; ``issued`` and ``modified`` in µs."""
+    """The resource itself as JSON of the contract; ``issued`` and ``modified`` in µs since 1970."""
 
     __tablename__ = "listed_text"
     id: int = Field(primary_key=True)
@@ -102,7 +104,7 @@ def index(connection: Connection, publications: Sequence[Publication]) -> None:
     if not publications:
         return
     newest = {publication.resource.code: publication for publication in publications}
-    first = {publication.resource.code: publication.at for publication in reversed(publications)}
+    first = {found.resource.code: found.at for found in reversed(publications)}
     standing = _standing(connection, newest)
     fresh = count(int(connection.scalar(select(func.max(LISTED.c.id))) or 0) + 1)
     rows = [
@@ -122,6 +124,11 @@ def unindex(connection: Connection, codes: Collection[str]) -> None:
     for statement in (_DELETE_WORDS, _DELETE_LISTED, _DELETE_TEXT):
         _execute(connection, statement, gone)
     _count(connection, len(gone))
+
+
+def instant(microseconds: int) -> datetime:
+    """A moment as the tables keep it."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _standing(connection: Connection, codes: Collection[str]) -> dict[str, tuple[int, int]]:

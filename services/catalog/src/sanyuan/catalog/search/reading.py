@@ -7,6 +7,7 @@ pages neither repeat nor skip; a total counts what all pages together show.
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from sanyuan.catalog.search.index import COLUMNS, LISTED, REVISION, TEXTS
+from sanyuan.catalog.search.index import COLUMNS, LISTED, REVISION, TEXTS, instant
 from sanyuan.catalog.search.words import parse_query
 from sanyuan.common.contracts.catalog import Openness, Resource, SharingType
 from sanyuan.common.database import read_counter
@@ -68,12 +69,12 @@ class Provider(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A listed resource; ``issued`` and ``modified`` in µs since 1970."""
+    """A listed resource: first ``issued``, last ``modified``."""
 
     resource: Resource
     revision: int
-    issued: int
-    modified: int
+    issued: datetime
+    modified: datetime
     provider: Provider
 
 
@@ -133,10 +134,10 @@ class Snapshot:
         row = self._connection.execute(_ONE_ENTRY, {"code": code}).first()
         return None if row is None else _entry(row)
 
-    def modified(self) -> int | None:
-        """When the newest listed revision came into force, in µs; None without any."""
-        newest: int | None = self._connection.scalar(select(func.max(TEXTS.c.modified)))
-        return newest
+    def modified(self) -> datetime | None:
+        """When the newest listed revision came into force; None without any."""
+        newest = self._connection.scalar(select(func.max(TEXTS.c.modified)))
+        return None if newest is None else instant(newest)
 
     def search(self, wanted: Search) -> Found:
         """One page of what is wanted.
@@ -153,7 +154,7 @@ class Snapshot:
         if not query.every:
             return self._found("all", wanted, [named], text)
         ranked = _Part(_IN_WORDS, browsed.conditions, _PLACE, _SCORE).where(_MATCHES)
-        parts = [ranked, named.where(_NOT_IN_WORDS)]
+        parts = [ranked] if query.one_run else [ranked, named.where(_NOT_IN_WORDS)]
         found = self._found("all", wanted, parts, {**text, "match": query.every})
         if found.total:
             return found
@@ -268,7 +269,7 @@ def _filters(wanted: Search) -> tuple[ColumnElement[bool], ...]:
 def _entry(row: Row[Any]) -> Entry:
     provider = Provider(row.provider, row.provider_name, row.provider_name_en)
     resource = Resource.model_validate_json(row.body)
-    return Entry(resource, row.revision, row.issued, row.modified, provider)
+    return Entry(resource, row.revision, instant(row.issued), instant(row.modified), provider)
 
 
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  a DBAPI connection

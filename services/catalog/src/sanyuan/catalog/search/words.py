@@ -38,12 +38,14 @@ class Query(NamedTuple):
     """What a person asked, as FTS5 understands it.
 
     ``every`` has all words, ``some`` at least one; both are empty when there is no word in it.
-    ``literal`` is the text itself, to be looked for in names.
+    ``literal`` is the text itself, to be looked for in names; not so when it is ``one_run`` of
+    Chinese, which no name can hold without its pairs.
     """
 
     every: str
     some: str
     literal: str
+    one_run: bool
 
 
 def fold(text: str) -> str:
@@ -68,12 +70,14 @@ def parse_query(text: str) -> Query:
     folded = fold(text)
     every: dict[str, None] = {}
     some: dict[str, None] = {}
-    for run, is_chinese in _runs(folded):
+    runs = list(_runs(folded))
+    for run, is_chinese in runs:
         parts = tuple(_pairs(run, 0)) if is_chinese and len(run) > 1 else (run,)
         begins = len(run) == 1 if is_chinese else len(run) >= _PREFIX_LETTERS
         every[f'"{" ".join(parts)}"{" *" if begins else ""}'] = None
         some.update(dict.fromkeys(f'"{part}"{" *" if begins else ""}' for part in parts))
-    return Query(" AND ".join(every), " OR ".join(some), folded)
+    one_run = runs == [(folded, True)]
+    return Query(" AND ".join(every), " OR ".join(some), folded, one_run)
 
 
 def _runs(folded: str) -> Iterator[tuple[str, bool]]:
