@@ -11,14 +11,13 @@ from sanyuan.sandbox.demo.load.grants import (
     wanted_license_grants,
 )
 from sanyuan.sandbox.demo.load.schedule import EVERYBODY, EXCHANGING
-from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 from sanyuan.sandbox.synthetic.license_types import BUSINESS_LICENSE
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> dict[str, Resource]:
-    return {each.code: each for each in make_catalogue("cn")}
+def catalogue(nation: tuple[Resource, ...]) -> dict[str, Resource]:
+    return {each.code: each for each in nation}
 
 
 @pytest.fixture(scope="module")
