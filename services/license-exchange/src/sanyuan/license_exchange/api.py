@@ -80,6 +80,10 @@ class Reads:
         self._now = now
         self._copies: dict[int, _Copy] = {}
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
     def app(self) -> Starlette:
         """The routes; readable by browsers, compressed for those who ask (§8.1, §8.2)."""
         return Starlette(
