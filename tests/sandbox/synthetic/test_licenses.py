@@ -15,13 +15,12 @@ from sanyuan.sandbox.synthetic.license_types import BUSINESS_LICENSE, LICENSE_TY
 from sanyuan.sandbox.synthetic.licenses import BusinessLicense, business_licenses
 from sanyuan.sandbox.synthetic.places import CITIES, city_of
 from sanyuan.sandbox.synthetic.regions import REGIONS
-from sanyuan.sandbox.synthetic.registers import ORGANISATIONS, Registers, make_registers
+from sanyuan.sandbox.synthetic.registers import ORGANISATIONS, Registers
 
 
 @pytest.fixture(scope="module")
-def registers(tmp_path_factory: pytest.TempPathFactory) -> Registers:
-    folder = tmp_path_factory.mktemp("registers")
-    return make_registers(folder / "var", folder / "cache")
+def registers(everybody: Registers) -> Registers:
+    return everybody
 
 
 @pytest.fixture(scope="module")

@@ -10,22 +10,21 @@ from tests.sandbox.demo.load.simulated import Nation, System, failed, subjects, 
 
 from sanyuan.client.calls import Answered, CallResult
 from sanyuan.client.system import ConnectedSystem
+from sanyuan.common.contracts.catalog import Resource
 from sanyuan.sandbox.demo.load.calling import Caller, Equipment, terms_by_number
 from sanyuan.sandbox.demo.load.drawing import Draws
 from sanyuan.sandbox.demo.load.grants import Wanted, wanted_grants, wanted_license_grants
 from sanyuan.sandbox.demo.load.mix import KINDS, Kind
 from sanyuan.sandbox.demo.load.progress import Outcome, Progress
 from sanyuan.sandbox.demo.load.schedule import Plan, Run, steps_of
-from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
 
 OURS = (40, 48)
 """Two departments whose neighbours they are."""
 
 
 @pytest.fixture(scope="module")
-def wanted() -> tuple[tuple[Wanted, ...], tuple[Wanted, ...]]:
-    catalogue = make_catalogue("cn")
-    return wanted_grants(catalogue), wanted_license_grants(catalogue)
+def wanted(nation: tuple[Resource, ...]) -> tuple[tuple[Wanted, ...], tuple[Wanted, ...]]:
+    return wanted_grants(nation), wanted_license_grants(nation)
 
 
 @pytest.fixture(scope="module")

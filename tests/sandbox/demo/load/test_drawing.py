@@ -2,6 +2,7 @@ from collections import Counter
 
 import pytest
 
+from sanyuan.common.contracts.catalog import Resource
 from sanyuan.sandbox.demo.load.drawing import (
     Call,
     Draws,
@@ -13,7 +14,6 @@ from sanyuan.sandbox.demo.load.drawing import (
 )
 from sanyuan.sandbox.demo.load.grants import Wanted, wanted_grants
 from sanyuan.sandbox.demo.load.schedule import EVERYBODY, Plan, Step, step_of, verified_before
-from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 from sanyuan.sandbox.synthetic.providers.known import knows
 
@@ -22,8 +22,8 @@ SIZES = Sizes(100_000, 20_000)
 
 
 @pytest.fixture(scope="module")
-def wanted() -> tuple[Wanted, ...]:
-    return wanted_grants(make_catalogue("cn"))
+def wanted(nation: tuple[Resource, ...]) -> tuple[Wanted, ...]:
+    return wanted_grants(nation)
 
 
 @pytest.fixture(scope="module")

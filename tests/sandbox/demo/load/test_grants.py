@@ -10,15 +10,14 @@ from sanyuan.sandbox.demo.load.grants import (
     wanted_grants,
     wanted_license_grants,
 )
-from sanyuan.sandbox.demo.load.schedule import EVERYBODY, EXCHANGING
-from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
+from sanyuan.sandbox.demo.load.schedule import EVERYBODY
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 from sanyuan.sandbox.synthetic.license_types import BUSINESS_LICENSE
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> dict[str, Resource]:
-    return {each.code: each for each in make_catalogue("cn")}
+def catalogue(nation: tuple[Resource, ...]) -> dict[str, Resource]:
+    return {each.code: each for each in nation}
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +63,11 @@ def test_a_purpose_is_one_that_the_caller_may_verify_for(wanted: tuple[Wanted, .
     assert all(each.purpose in DEPARTMENTS[each.caller].purposes for each in wanted)
 
 
-def test_everybody_but_the_issuer_has_a_grant_for_fields_of_the_business_licence(
+def test_everybody_has_a_grant_for_fields_of_the_business_licence(
     catalogue: dict[str, Resource],
 ) -> None:
     wanted = wanted_license_grants(list(catalogue.values()))
-    assert [each.caller for each in wanted] == list(EXCHANGING)
+    assert [each.caller for each in wanted] == list(EVERYBODY)
     (code,) = {each.resource for each in wanted}
     assert catalogue[code].license_type == BUSINESS_LICENSE.code
     named = {item.name for item in catalogue[code].items}

@@ -27,7 +27,6 @@ from sanyuan.sandbox.demo.load.ledger import LEDGER, Follower, Ledger
 from sanyuan.sandbox.demo.load.published import Published
 from sanyuan.sandbox.demo.load.publishing import ISSUER, Publisher, PublishingError
 from sanyuan.sandbox.demo.load.reviewing import review
-from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 from sanyuan.sandbox.synthetic.licenses import BusinessLicense
 
@@ -171,15 +170,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> tuple[Resource, ...]:
+def catalogue(nation: tuple[Resource, ...]) -> tuple[Resource, ...]:
     ours = {DEPARTMENTS[at].code for at in OURS}
-    return tuple(each for each in make_catalogue("cn") if each.provider in ours)
+    return tuple(each for each in nation if each.provider in ours)
 
 
 @pytest.fixture(scope="module")
-def wanted() -> list[Wanted]:
-    catalogue = make_catalogue("cn")
-    found = [*wanted_license_grants(catalogue), *wanted_grants(catalogue)]
+def wanted(nation: tuple[Resource, ...]) -> list[Wanted]:
+    found = [*wanted_license_grants(nation), *wanted_grants(nation)]
     return [each for each in found if each.caller in OURS and each.provider in OURS]
 
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from sanyuan.common.contracts.catalog import Resource
 from sanyuan.sandbox.synthetic.cached import SyntheticDataError
-from sanyuan.sandbox.synthetic.catalogue.keeping import keep_catalogue, load_catalogue
-from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
+from sanyuan.sandbox.synthetic.catalogue.keeping import keep_catalogue, load_catalogue, load_served
 from sanyuan.sandbox.synthetic.departments import DEPARTMENT
 
 
@@ -14,15 +14,22 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return keep_catalogue(folder / "var", folder / "cache", "cn")
 
 
-def test_what_is_kept_is_what_was_made(kept: Path) -> None:
-    assert load_catalogue(kept) == make_catalogue("cn")
+def test_what_is_kept_is_what_was_made(kept: Path, nation: tuple[Resource, ...]) -> None:
+    assert load_catalogue(kept) == nation
 
 
-def test_a_department_reads_its_own_resources_only(kept: Path) -> None:
+def test_a_department_reads_its_own_resources_only(
+    kept: Path, nation: tuple[Resource, ...]
+) -> None:
     code = DEPARTMENT["transport"].code
-    own = load_catalogue(kept, code)
-    assert {each.provider for each in own} == {code}
-    assert own == tuple(each for each in load_catalogue(kept) if each.provider == code)
+    assert load_catalogue(kept, code) == tuple(each for each in nation if each.provider == code)
+
+
+def test_what_can_be_granted_is_read_without_the_rest(
+    kept: Path, nation: tuple[Resource, ...]
+) -> None:
+    wanted = tuple(each for each in nation if each.serving_system or each.license_type)
+    assert load_served(kept) == wanted
 
 
 def test_what_is_cached_is_copied_and_what_is_there_stays(kept: Path, tmp_path: Path) -> None:

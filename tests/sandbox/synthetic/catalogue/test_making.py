@@ -15,9 +15,9 @@ from sanyuan.sandbox.synthetic.departments import DEPARTMENT, DEPARTMENTS, MARKE
 from sanyuan.sandbox.synthetic.license_types import LICENSE_TYPES
 
 
-@pytest.fixture(scope="module")
-def catalogue() -> tuple[Resource, ...]:
-    return make_catalogue("cn")
+@pytest.fixture
+def catalogue(nation: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    return nation
 
 
 def of(catalogue: tuple[Resource, ...], slug: str) -> set[str]:

@@ -18,7 +18,7 @@ from sanyuan.sandbox.synthetic.providers.making import (
     relation_of,
 )
 from sanyuan.sandbox.synthetic.providers.values import column
-from sanyuan.sandbox.synthetic.registers import make_registers
+from sanyuan.sandbox.synthetic.registers import Registers
 
 CHOSEN = tuple(
     DEPARTMENT[slug]
@@ -27,10 +27,9 @@ CHOSEN = tuple(
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+def sources(everybody: Registers, tmp_path_factory: pytest.TempPathFactory) -> Sources:
     folder = tmp_path_factory.mktemp("sources")
-    registers = make_registers(folder / "var", folder / "cache")
-    return Sources(registers, keep_catalogue(folder / "var", folder / "cache", "cn"))
+    return Sources(everybody, keep_catalogue(folder / "var", folder / "cache", "cn"))
 
 
 @pytest.fixture(scope="module")

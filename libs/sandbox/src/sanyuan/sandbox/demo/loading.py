@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 
 from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox.demo.load.layout import PROCESSES, folder_of, name_of
-from sanyuan.sandbox.demo.load.orders import put_first
+from sanyuan.sandbox.demo.load.orders import put_first, read_first
 from sanyuan.sandbox.demo.load.process import program
 from sanyuan.sandbox.demo.load.progress import PROGRESS, Progress, load, together
 from sanyuan.sandbox.language import Words
@@ -49,8 +49,9 @@ def stop(runner: Runner) -> None:
 
 
 def wait_for_first(installation: Installation) -> None:
-    """Return once what goes first is there; raises LoadingError."""
-    _wait(installation, lambda progress: progress.ready_for_case, lambda _: None)
+    """Return once what goes first is there, at once when nothing does; raises LoadingError."""
+    if read_first(installation.settings.var):
+        _wait(installation, lambda progress: progress.ready_for_case, lambda _: None)
 
 
 def wait_for_all(installation: Installation, console: Console) -> Progress:

@@ -83,6 +83,7 @@ def _make_cached(cache: Path, report: Report) -> Registers:
     kept = Registers(cache)
     if kept.complete:
         return kept
+    cache.mkdir(parents=True, exist_ok=True)  # so that it fails before the work is done
     total = 2 * (PEOPLE + ORGANISATIONS)
     done = 0
 

@@ -113,7 +113,7 @@ class Draws:
 
     def verification(self, step: Step) -> Person | Organisation:
         """A verification; some are of organisations, for an exchange that comes later."""
-        exchange = exchange_after(step.department, step.index)
+        exchange = exchange_after(step.index)
         if exchange is not None:
             return Organisation(self._organisation(step), exchange)
         bits = self._bits(step)

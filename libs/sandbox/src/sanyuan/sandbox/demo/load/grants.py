@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from sanyuan.common.contracts.catalog import Resource
-from sanyuan.sandbox.demo.load.schedule import EXCHANGING
+from sanyuan.sandbox.demo.load.schedule import EVERYBODY
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS, MARKET_REGULATION
 from sanyuan.sandbox.synthetic.license_types import BUSINESS_LICENSE
 
@@ -57,7 +57,7 @@ def wanted_grants(resources: Sequence[Resource]) -> tuple[Wanted, ...]:
 
 
 def wanted_license_grants(resources: Sequence[Resource]) -> tuple[Wanted, ...]:
-    """The grants for fields of business licences, one a department in the order of `EXCHANGING`."""
+    """The grants for fields of business licences, one a department, the issuer included."""
     resource = next(each for each in resources if each.license_type == BUSINESS_LICENSE.code)
     return tuple(
         Wanted(
@@ -69,7 +69,7 @@ def wanted_license_grants(resources: Sequence[Resource]) -> tuple[Wanted, ...]:
             purpose=DEPARTMENTS[at].purposes[0],
             automatic=resource.sharing.type == "unconditional",
         )
-        for at in EXCHANGING
+        for at in EVERYBODY
     )
 
 

@@ -1,8 +1,8 @@
 """Who does what and when, as arithmetic: the same after a restart as before it. Pure.
 
 Operation ``i`` is due at ``start + i / rate``; its kind follows from `mix`, and the operations of a
-kind go round the departments that do it. A department's operations of one kind are one stream, so
-a command's sequence says which operation it is, and what was sent need not be remembered.
+kind go round the departments. A department's operations of one kind are one stream, so a command's
+sequence says which operation it is, and what was sent need not be remembered.
 
 A licence exchange shows the assertion of a verification that is due about two rounds earlier. So
 that the first ones have one too, each department begins with one verification that is no operation.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sanyuan.sandbox.demo.load.mix import SHARES, Kind, count_of, kind_of, operation_of, ordinal_of
-from sanyuan.sandbox.synthetic.departments import DEPARTMENTS, MARKET_REGULATION
+from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 
 TOPICS: Final[dict[Kind, str]] = {
     "shared-call": "calls",
@@ -21,12 +21,8 @@ TOPICS: Final[dict[Kind, str]] = {
     "license-exchange": "license-exchange-commands",
 }
 EVERYBODY: Final = tuple(range(len(DEPARTMENTS)))
-EXCHANGING: Final = tuple(at for at in EVERYBODY if DEPARTMENTS[at] != MARKET_REGULATION)
-"""Nobody needs a grant for licences of one's own."""
-_TURN: Final = {at: turn for turn, at in enumerate(EXCHANGING)}
-# Verifications to exchanges, for one department.
-_VERIFIED: Final = SHARES["verification"] * len(EXCHANGING)
-_EXCHANGED: Final = SHARES["license-exchange"] * len(EVERYBODY)
+_VERIFIED: Final = SHARES["verification"]
+_EXCHANGED: Final = SHARES["license-exchange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +66,14 @@ class Step:
         index = self.index - (self.kind == "verification")
         if index < 0:
             return None
-        turn = _TURN[self.department] if self.kind == "license-exchange" else self.department
-        return operation_of(self.kind, index * len(_callers(self.kind)) + turn)
+        return operation_of(self.kind, index * len(EVERYBODY) + self.department)
 
 
 def step_of(operation: int) -> Step:
     """The command that an operation is."""
     kind = kind_of(operation)
-    callers = _callers(kind)
-    index, turn = divmod(ordinal_of(operation), len(callers))
-    return Step(kind, callers[turn], index + (kind == "verification"))
+    index, department = divmod(ordinal_of(operation), len(EVERYBODY))
+    return Step(kind, department, index + (kind == "verification"))
 
 
 def preparation(department: int) -> Step:
@@ -92,12 +86,10 @@ def verified_before(exchange: int) -> int:
     return exchange * _VERIFIED // _EXCHANGED
 
 
-def exchange_after(department: int, verification: int) -> int | None:
+def exchange_after(verification: int) -> int | None:
     """The index of the exchange that a verification is made for; None: for none."""
     exchange = -(-verification * _EXCHANGED // _VERIFIED)
-    if department not in _TURN or verified_before(exchange) != verification:
-        return None
-    return exchange
+    return exchange if verified_before(exchange) == verification else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +126,3 @@ def steps_of(plan: Plan, departments: Sequence[int]) -> Iterator[Step]:
     for step in map(step_of, range(plan.total)):
         if step.department in ours:
             yield step
-
-
-def _callers(kind: Kind) -> tuple[int, ...]:
-    return EXCHANGING if kind == "license-exchange" else EVERYBODY

@@ -37,6 +37,7 @@ def keep_catalogue(folder: Path, cached: Path, domain: str) -> Path:
     with explained("the national catalogue", folder, _MEGABYTES):
         kept = cached / f"catalogue-{_version(domain)}" / NAME
         if not kept.is_file():
+            kept.parent.mkdir(parents=True, exist_ok=True)  # fails before the work is done
             _write(kept, make_catalogue(domain))
         place(kept, wanted)
     return wanted

@@ -78,6 +78,7 @@ def _make_cached(
     missing = [each for each in departments if not database_of(kept, each).is_file()]
     if not missing:
         return
+    kept.mkdir(parents=True, exist_ok=True)  # so that it fails before the work is done
     resources: dict[str, list[Resource]] = {}
     for resource in load_served(sources.catalogue):
         if resource.serving_system:
