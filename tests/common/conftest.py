@@ -105,7 +105,10 @@ class World:
         key: SigningKey | None = None,
         **fields: Any,  # noqa: ANN401  any JSON
     ) -> RawRecord:
-        """The next record of a stream; `fields` replace those of its envelope."""
+        """The next record of a stream; `fields` replace those of its envelope.
+
+        An attachment that `data` names already is named as there.
+        """
         last, head = self.heads.get((source, topic), (0, ZERO_HASH))
         serial = sum(self.offsets.values())
         value = encode(
@@ -120,8 +123,8 @@ class World:
                 "previous": head,
                 "correlationid": CASE,
                 "data": {
-                    **({"jti": "0" * 32} if data is None else data),
                     **{name: reference(text) for name, text in (sealed or {}).items()},
+                    **({"jti": "0" * 32} if data is None else data),
                 },
             }
             | fields

@@ -9,6 +9,7 @@ import pytest
 
 from sanyuan.common.envelope import hash_value
 from sanyuan.common.positions import (
+    KnownPlaces,
     Move,
     PositionError,
     forget_taken,
@@ -70,6 +71,25 @@ def test_a_place_that_another_moved_does_not_move(connection: Connection) -> Non
     with pytest.raises(PositionError):
         move_places(connection, [good, stale])
     assert place.sequence == 2
+
+
+def test_known_places_are_those_of_the_database(connection: Connection) -> None:
+    place, other = move(connection, START, *HASHES[:2]), ("other", "topic")
+    known = KnownPlaces()
+    assert known.load(connection, [STREAM, other]) == {STREAM: place, other: START}
+    known.move(connection, [Move(STREAM, place, HASHES[2:3]), Move(other, START, HASHES[:1])])
+    fresh = KnownPlaces().load(connection, [STREAM, other])
+    assert known.load(connection, [STREAM, other]) == fresh
+    assert fresh[STREAM] == Position(3, HASHES[2])
+
+
+def test_what_was_rolled_back_is_not_known(connection: Connection) -> None:
+    known = KnownPlaces()
+    known.load(connection, [STREAM])
+    known.move(connection, [Move(STREAM, START, HASHES[:2])])
+    connection.rollback()
+    known.forget()
+    assert known.load(connection, [STREAM]) == {STREAM: START}
 
 
 def test_nothing_moves_when_nothing_is_taken(connection: Connection) -> None:

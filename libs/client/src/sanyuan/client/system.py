@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sanyuan.client.connector import Connector
 from sanyuan.client.faces.asking import AttachmentError, NoDecisionError
+from sanyuan.client.faces.catalog import CatalogFace
 from sanyuan.client.faces.identity import IdentityFace
 from sanyuan.common.service.waiting import Say
 from sanyuan.common.systems import SystemFile
@@ -17,7 +18,7 @@ from sanyuan.common.systems import SystemFile
 __all__ = ["AttachmentError", "ConnectedSystem", "NoDecisionError", "connect", "state_folder"]
 
 
-class ConnectedSystem(IdentityFace):
+class ConnectedSystem(IdentityFace, CatalogFace):
     """Sends commands of one system and hands out what its inbox receives."""
 
 

@@ -1,7 +1,7 @@
 """Reading the inboxes of one access node, over one connection (ADR 0007)."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from sanyuan.client.connector.receiving import RETRY_SECONDS, Receiver
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.kafka import start_consumer, stop_consumer
+from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
 from sanyuan.common.reading import read_many
 from sanyuan.common.systems import SystemFile
 
@@ -23,47 +23,61 @@ MAX_RECORDS: Final = 500
 log = structlog.get_logger()
 
 
-async def read_inboxes(systems: Sequence[SystemFile], receiver: Receiver) -> None:
-    """Read for ever, from where ``receiver`` stands; ``systems`` share a Kafka user."""
-    consumer = await start_consumer(
-        systems[0], fetch_min_bytes=FETCH_MIN_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
-    )
-    try:
-        partitions = [TopicPartition(system.inbox, 0) for system in systems if system.inbox]
-        if not partitions:
-            return
-        consumer.assign(partitions)
-        while True:
-            for partition, offset in _standing(receiver, partitions).items():
-                consumer.seek(partition, offset)
-            try:
-                while True:
-                    await _read_once(consumer, partitions, receiver)
-            except KafkaError as error:
-                log.warning("reading inboxes failed", error=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
-    finally:
-        await stop_consumer(consumer)
+class InboxReader:
+    """Reads the inboxes of ``systems``, which share a Kafka user; start `run` as a task."""
 
+    def __init__(self, systems: Sequence[SystemFile], receiver: Receiver) -> None:
+        self._systems = systems
+        self._receiver = receiver
+        self._partitions = [TopicPartition(s.inbox, 0) for s in systems if s.inbox]
+        self._consumer: AIOKafkaConsumer | None = None
 
-async def _read_once(
-    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], receiver: Receiver
-) -> None:
-    records = await read_many(
-        consumer,
-        lambda: _standing(receiver, partitions),
-        timeout_ms=POLL_MS,
-        max_records=MAX_RECORDS,
-    )
-    if records:
-        failpoint("client.after-receive")
-        await receiver.take(records)
+    async def run(self) -> None:
+        """Read for ever, from where the receiver stands."""
+        consumer = await start_consumer(
+            self._systems[0], fetch_min_bytes=FETCH_MIN_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
+        )
+        try:
+            if not self._partitions:
+                return
+            consumer.assign(self._partitions)
+            self._consumer = consumer
+            while True:
+                for partition, offset in self._standing().items():
+                    consumer.seek(partition, offset)
+                try:
+                    while True:
+                        await self._read_once(consumer)
+                except KafkaError as error:
+                    log.warning("reading inboxes failed", error=type(error).__name__)
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._consumer = None
+            await stop_consumer(consumer)
 
+    async def ends(self, inboxes: Iterable[str]) -> dict[str, int]:
+        """Where those of ``inboxes`` that are read here end now: 0 when nothing is there.
 
-def _standing(
-    receiver: Receiver, partitions: Sequence[TopicPartition]
-) -> dict[TopicPartition, int]:
-    return {partition: receiver.offsets.get((partition.topic, 0), 0) for partition in partitions}
+        Raises KafkaError; empty before the first connection.
+        """
+        own = [partition for partition in self._partitions if partition.topic in inboxes]
+        if self._consumer is None or not own:
+            return {}
+        ends = await self._consumer.end_offsets(own)
+        starts = await self._consumer.beginning_offsets(own)
+        return {p.topic: end if end > starts[p] else 0 for p, end in ends.items()}
+
+    async def _read_once(self, consumer: AIOKafkaConsumer) -> None:
+        records = await read_many(
+            consumer, self._standing, timeout_ms=POLL_MS, max_records=MAX_RECORDS
+        )
+        if records:
+            failpoint("client.after-receive")
+            await self._receiver.take(raw_records(records))
+
+    def _standing(self) -> Mapping[TopicPartition, int]:
+        offsets = self._receiver.offsets
+        return {partition: offsets.get((partition.topic, 0), 0) for partition in self._partitions}
 
 
 def by_user(systems: Iterable[SystemFile]) -> list[list[SystemFile]]:

@@ -1,51 +1,99 @@
-"""Sending: drafts become durable rows of the outbox, many in one transaction (design §3)."""
+"""Sending: drafts become durable rows of the outbox, many in one transaction (design §3).
+
+What belongs to a record is written with it: the open call of a command, and of an answer that the
+admitted call which it answers leaves the inbox. So each is answered once, whatever dies when.
+"""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
 import structlog
+from sqlalchemy import Connection
 
+from sanyuan.client.calls import OpenCall, OpenCalls, Opening
+from sanyuan.client.calls.open_calls import insert_open
 from sanyuan.client.connector.errors import StreamStoppedError
+from sanyuan.client.connector.handing import fail
+from sanyuan.client.inbox import Place, hand_out
 from sanyuan.common.database import Database
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.outbox import Draft, Row
-from sanyuan.common.producing import Producer
+from sanyuan.common.outbox import Draft, Outbox, Row, Stream
 
 GROUP_SECONDS: Final = 0.005
 
 log = structlog.get_logger()
-Placed = Callable[[Row], None]
-"""Called with a row that is durable, before it is sent."""
+Placed = Callable[[Sequence[Row]], None]
+"""Called with rows that are durable, before they are sent."""
+
+
+class Relays(Protocol):
+    """What is known of sending: the streams that are not sent any more, and why."""
+
+    @property
+    def stopped(self) -> Mapping[Stream, str]:
+        """Stream → reason."""
+        ...
+
+
+class Outgoing(Protocol):
+    """Where rows go once they are durable; `sanyuan.common.producing.Producer` is one."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The writer of rows."""
+        ...
+
+    @property
+    def relay(self) -> Relays:
+        """What sends them."""
+        ...
+
+    def check_room(self) -> None:
+        """Raises OutboxFullError at the limit."""
+        ...
+
+    def submit(self, rows: Sequence[Row]) -> None:
+        """Send rows that were just committed."""
+        ...
 
 
 class _Parcel(NamedTuple):
-    draft: Draft
+    drafts: Sequence[Draft]
+    openings: Sequence[Opening]
+    answered: Sequence[Place]
     placed: Placed | None
-    done: "asyncio.Future[Row]"
+    done: "asyncio.Future[list[Row]]"
 
 
 class Sender:
     """Start `run` as a task; the rows of a stream are placed in the order of `send`."""
 
-    def __init__(self, database: Database, producer: Producer) -> None:
+    def __init__(self, database: Database, outgoing: Outgoing, calls: OpenCalls) -> None:
         self._database = database
-        self._producer = producer
+        self._outgoing = outgoing
+        self._calls = calls
         self._parcels: list[_Parcel] = []
         self._wake = asyncio.Event()
 
-    async def send(self, draft: Draft, placed: Placed | None = None) -> Row:
-        """Make a draft durable and have it sent.
+    async def send(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        openings: Sequence[Opening] = (),
+        answered: Sequence[Place] = (),
+        placed: Placed | None = None,
+    ) -> list[Row]:
+        """Make drafts durable, all or none, and have them sent.
 
-        Raises OutboxFullError, StreamStoppedError, EnvelopeError and what ended the connection.
+        ``openings``, one a draft or none at all, are the calls that they open; ``answered`` the
+        places in inboxes that they settle. Raises OutboxFullError, EnvelopeError and what ended
+        the connection.
         """
-        self._producer.check_room()
-        stopped = self._producer.relay.stopped.get((draft.source, draft.topic))
-        if stopped is not None:
-            raise StreamStoppedError(stopped, where=f"{draft.source} in {draft.topic}")
-        done: asyncio.Future[Row] = asyncio.get_running_loop().create_future()
-        self._parcels.append(_Parcel(draft, placed, done))
+        self._outgoing.check_room()
+        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        self._parcels.append(_Parcel(drafts, openings, answered, placed, done))
         self._wake.set()
         return await done
 
@@ -59,45 +107,64 @@ class Sender:
             if parcels:
                 await self._commit(parcels)
 
+    def check_going(self, draft: Draft) -> None:
+        """Raises StreamStoppedError when the log does not take the stream."""
+        if reason := self._outgoing.relay.stopped.get((draft.source, draft.topic)):
+            raise StreamStoppedError(reason, where=f"{draft.source} in {draft.topic}")
+
     def end(self, error: BaseException) -> None:
         """Tell everybody who waits: nothing is sent any more."""
-        for parcel in self._parcels:
-            _fail(parcel.done, error)
+        fail(error, (parcel.done for parcel in self._parcels))
 
-    async def _commit(self, parcels: list[_Parcel]) -> None:
+    async def _commit(self, parcels: Sequence[_Parcel]) -> None:
         """One transaction for all; when one of them cannot be written, one each."""
-        drafts = [parcel.draft for parcel in parcels]
         try:
-            rows = await self._database.transaction(
-                lambda connection: self._producer.outbox.append(connection, drafts)
+            placed = await self._database.transaction(
+                lambda connection: self._write(connection, parcels)
             )
         except SanyuanError as error:
-            self._producer.outbox.forget()
+            self._outgoing.outbox.forget()
             if len(parcels) == 1:
-                _fail(parcels[0].done, error)
+                fail(error, [parcels[0].done])
                 return
             for parcel in parcels:
                 await self._commit([parcel])
             return
         except BaseException as error:  # the database's: this task ends, and nobody waits for ever
-            for parcel in parcels:
-                _fail(parcel.done, error)
+            fail(error, (parcel.done for parcel in parcels))
             raise
         failpoint("client.after-commit")
-        for parcel, row in zip(parcels, rows, strict=True):
-            self._settle(parcel, row)
-        self._producer.submit(rows)
+        self._calls.opened(placed.calls)
+        for parcel, rows in zip(parcels, placed.rows, strict=True):
+            _settle(parcel, rows)
+        self._outgoing.submit([row for rows in placed.rows for row in rows])
 
-    def _settle(self, parcel: _Parcel, row: Row) -> None:
-        if parcel.placed is not None:
-            parcel.placed(row)
-        if parcel.done.cancelled():
-            log.info("a command was sent although its sender gave up", topic=row.topic)
-        else:
-            parcel.done.set_result(row)
+    def _write(self, connection: Connection, parcels: Sequence[_Parcel]) -> "_Placed":
+        drafts = [draft for parcel in parcels for draft in parcel.drafts]
+        rows = iter(self._outgoing.outbox.append(connection, drafts))
+        placed = _Placed([], [])
+        for parcel in parcels:
+            own = [next(rows) for _ in parcel.drafts]
+            placed.rows.append(own)
+            if parcel.openings:
+                opened = zip(own, parcel.drafts, parcel.openings, strict=True)
+                placed.calls.extend(
+                    OpenCall.of(row, draft.case or "", opening) for row, draft, opening in opened
+                )
+        insert_open(connection, placed.calls)
+        hand_out(connection, [place for parcel in parcels for place in parcel.answered])
+        return placed
 
 
-def _fail(future: "asyncio.Future[Row]", error: BaseException) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # whoever waits sees it; nobody waiting is no fault
+class _Placed(NamedTuple):
+    rows: list[list[Row]]
+    calls: list[OpenCall]
+
+
+def _settle(parcel: _Parcel, rows: list[Row]) -> None:
+    if parcel.done.cancelled():
+        log.info("a command was sent although its sender gave up", topic=rows[0].topic)
+        return
+    if parcel.placed is not None:
+        parcel.placed(rows)
+    parcel.done.set_result(rows)

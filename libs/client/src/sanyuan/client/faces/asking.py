@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from sanyuan.client.connector import Connector
 from sanyuan.client.inbox import Decision
 from sanyuan.common import telemetry
 from sanyuan.common.contracts.message import CommandRef, Message
+from sanyuan.common.directory import System
 from sanyuan.common.envelope import format_sequence
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.ids import format_time, new_case
@@ -23,6 +24,8 @@ from sanyuan.common.sealing import MAX_ATTACHMENT_BYTES, reference
 from sanyuan.common.systems import SystemFile
 
 TIMEOUT_SECONDS: Final = 30.0
+SERVICE_OF_TOPIC: Final = {"calls": "catalog"}
+"""Of the others, the name of the topic says it."""
 
 
 class NoDecisionError(SanyuanError):
@@ -40,6 +43,22 @@ class Circumstances:
     case: str | None
     actor: str | None
     sampled: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a record goes that is not just a command to the service of its topic.
+
+    ``topic`` instead of its type's own, ``recipients`` of attachments by their names, ``cause`` the
+    ``id`` of the record that caused it.
+    """
+
+    topic: str | None = None
+    recipients: Mapping[str, System] = field(default_factory=dict)
+    cause: str | None = None
+
+
+ORDINARY: Final = Route()
 
 
 class Asking:
@@ -83,7 +102,7 @@ class Asking:
                 do="it comes through decisions(); see the service's /ready",
             ) from None
 
-    async def send(
+    async def send(  # noqa: PLR0913  each is one fact of the record
         self,
         command: type[Message],
         data: Mapping[str, Any],
@@ -93,22 +112,17 @@ class Asking:
         actor: str | None = None,
         sampled: bool | None = None,
         waiter: "asyncio.Future[Decision] | None" = None,
+        route: Route = ORDINARY,
     ) -> Row:
         """Make a command durable and return its place; its decision comes through `decisions`.
 
-        ``sealed`` are the attachments as JSON values, sealed to the service of the topic.
+        ``sealed`` are the attachments as JSON values (bytes: as they are), sealed to the service of
+        the topic unless ``route`` says otherwise.
         """
-        topic = command.TOPICS[0]
-        draft = self._draft(command, topic, data, sealed, Circumstances(case, actor, sampled))
+        draft = self.draft(command, data, sealed, Circumstances(case, actor, sampled), route)
         started = time.time_ns()
         row = await self._connector.send(draft, waiter)
-        attributes: dict[str, AttributeValue] = {
-            "sanyuan.case": draft.case or "",
-            "sanyuan.sequence": row.sequence,
-        }
-        telemetry.record_hop(
-            f"outbox {command.TYPE}", draft.traceparent, SpanKind.PRODUCER, started, attributes
-        )
+        self.note_hop(draft, row, started)
         return row
 
     def reference(self, row: Row) -> CommandRef:
@@ -124,15 +138,17 @@ class Asking:
         """Every decision that nobody waits for, each once, also of commands of an earlier run."""
         return self._connector.decisions(self.source)
 
-    def _draft(
+    def draft(
         self,
         command: type[Message],
-        topic: str,
         data: Mapping[str, Any],
         sealed: Mapping[str, object],
         around: Circumstances,
+        route: Route = ORDINARY,
     ) -> Draft:
-        ciphertexts = self._seal_all(command, topic, sealed)
+        """A record as `send` would send it; raises AttachmentError, DirectoryError."""
+        topic = route.topic or command.TOPICS[0]
+        ciphertexts = self._seal_all(command, topic, sealed, route)
         references = {name: reference(ciphertext) for name, ciphertext in ciphertexts.items()}
         case, sampled = around.case or new_case(), telemetry.sample(around.sampled)
         return Draft(
@@ -143,23 +159,35 @@ class Asking:
             data={name: value for name, value in data.items() if value is not None} | references,
             time=format_time(datetime.now(UTC)),
             case=case,
+            cause=route.cause,
             actor=around.actor,
             traceparent=telemetry.new_traceparent(sampled=sampled, case=case),
             sealed=ciphertexts,
         )
 
+    def note_hop(self, draft: Draft, row: Row, started_ns: int) -> None:
+        """The first span of a command, from when it was sent until it was durable."""
+        if telemetry.is_sampled(draft.traceparent):
+            attributes: dict[str, AttributeValue] = {
+                "sanyuan.case": draft.case or "",
+                "sanyuan.sequence": row.sequence,
+            }
+            telemetry.record_hop(
+                f"outbox {draft.type}", draft.traceparent, SpanKind.PRODUCER, started_ns, attributes
+            )
+
     def _seal_all(
-        self, command: type[Message], topic: str, sealed: Mapping[str, object]
+        self, command: type[Message], topic: str, sealed: Mapping[str, object], route: Route
     ) -> dict[str, bytes]:
-        service = self._connector.directory.service(topic.removesuffix("-commands"))
+        """Each named attachment; one that is optional may be absent."""
         found = {
-            name: service.sealing.seal(
-                orjson.dumps(sealed[name]),
+            name: self._recipient(topic, name, route).sealing.seal(
+                value if isinstance(value, bytes) else orjson.dumps(value),
                 source=self.source,
                 topic=f"{self._system.domain}/{topic}",
                 name=name,
             )
-            for name in command.SEALED
+            for name, value in sealed.items()
         }
         size = sum(map(len, found.values()))
         if size > MAX_ATTACHMENT_BYTES:
@@ -168,3 +196,10 @@ class Asking:
                 where=command.TYPE,
             )
         return found
+
+    def _recipient(self, topic: str, name: str, route: Route) -> System:
+        recipient = route.recipients.get(name)
+        if recipient is not None:
+            return recipient
+        service = SERVICE_OF_TOPIC.get(topic) or topic.removesuffix("-commands")
+        return self._connector.directory.service(service)

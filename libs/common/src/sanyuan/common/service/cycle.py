@@ -28,7 +28,7 @@ from sanyuan.common.failpoints import failpoint
 from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.ids import format_time, new_case, time_of
 from sanyuan.common.outbox import Draft, Row
-from sanyuan.common.positions import Partition, load_offsets, save_offsets
+from sanyuan.common.positions import KnownPlaces, Partition, load_offsets, save_offsets
 from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord, Record, Rejection
 from sanyuan.common.service.answering import Answering, Question
@@ -120,6 +120,7 @@ class Cycle:
         self._follower = follower
         self._feed = feed or Feed()
         self._turn = asyncio.Lock()
+        self._places = KnownPlaces()
         self._is_ticking = False
         self._next: dict[Partition, int] | None = None
         self.measures = Measures(domain.name)
@@ -236,6 +237,7 @@ class Cycle:
             )
         except Exception as error:  # noqa: BLE001  whatever the database raises: it is read again
             self._producer.outbox.forget()
+            self._places.forget()
             self._reached.clear()
             await self._back_off(error)
             return
@@ -263,7 +265,7 @@ class Cycle:
     def _decide(self, connection: Connection, checking: "_Checking", trace: BatchTrace) -> _Batch:
         batch, directory = _Batch(), checking.directory
         asof = self._observe(connection, checking, batch)
-        taken = take(connection, checking.checked.records)
+        taken = take(connection, checking.checked.records, self._places)
         batch.rejections += [*checking.checked.rejections, *taken.rejections]
         last_at = read_counter(connection, LAST_AT)
         questions, last_at = self._questions(taken.records, directory, last_at, trace)
@@ -288,7 +290,7 @@ class Cycle:
         domain = self._domain
         if domain.observe is None:
             return asof
-        told = take(connection, checking.facts.records)
+        told = take(connection, checking.facts.records, self._places)
         batch.rejections += [*checking.facts.rejections, *told.rejections]
         if facts := read_facts(told.records, checking.directory):
             domain.observe(connection, facts)

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.outbox import Stream
-from sanyuan.common.positions import Move, hash_at, load_places, move_places
+from sanyuan.common.positions import KnownPlaces, Move, hash_at
 from sanyuan.common.record import Record, Rejection
-from sanyuan.common.streams import START, Position, Verdict, judge
+from sanyuan.common.streams import Position, Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,15 @@ _REASONS: Final[dict[Verdict, tuple[Reason, str]]] = {
 }
 
 
-def take(connection: Connection, records: Sequence[Record]) -> Taken:
-    """Move every stream as far as ``records`` reach, in the batch's transaction."""
-    streams = {record.stream for record in records}
-    starts = dict.fromkeys(streams, START) | load_places(connection, streams)
+def take(
+    connection: Connection, records: Sequence[Record], places: KnownPlaces | None = None
+) -> Taken:
+    """Move every stream as far as ``records`` reach, in the batch's transaction.
+
+    ``places`` spare a reader of many batches asking the database where its streams stand.
+    """
+    places = places or KnownPlaces()
+    starts = places.load(connection, {record.stream for record in records})
     now = dict(starts)
     hashes: dict[Stream, list[str]] = {}
     taken: list[Record] = []
@@ -44,7 +49,7 @@ def take(connection: Connection, records: Sequence[Record]) -> Taken:
             taken.append(record)
         elif verdict in _REASONS:
             rejections.append(Rejection(record.raw, *_REASONS[verdict]))
-    move_places(connection, [Move(stream, starts[stream], new) for stream, new in hashes.items()])
+    places.move(connection, [Move(stream, starts[stream], new) for stream, new in hashes.items()])
     return Taken(taken, rejections)
 
 

@@ -1,0 +1,221 @@
+"""The open calls of one database: durable with their commands, in memory for the hot path.
+
+Invariants: a call is opened in the transaction that writes its command; memory holds exactly the
+open rows, because only the one writer changes them, and only after its transaction has committed.
+A call that ended without answer keeps its row for a week, so that a late answer is known as late.
+"""
+
+import heapq
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlmodel import Field, SQLModel
+
+from sanyuan.common.contracts.message import CommandRef
+from sanyuan.common.database import table_of
+from sanyuan.common.envelope import format_sequence
+from sanyuan.common.outbox import Row
+
+CALLS: Final = "calls"
+SLACK_SECONDS: Final = 5.0
+"""What a call may spend on its way to the catalog and its answer on its way back."""
+_OPEN, _ENDED, _TOLD = 0, 1, 2
+_CHUNK: Final = 400
+
+Ref = tuple[str, str, int]
+"""(source, Kafka topic, sequence) of a command of one's own."""
+
+
+class OpenCallRow(SQLModel, table=True):
+    """One call: open, ended without answer, or told so."""
+
+    __tablename__ = "open_call"
+    source: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    id: str
+    hash: str
+    grant: str
+    serving_system: str
+    fields: str
+    case: str
+    deadline: float
+    state: int = Field(index=True)
+
+
+TABLE: Final = table_of(OpenCallRow)
+MODELS: Final = (OpenCallRow,)
+
+
+class Opening(NamedTuple):
+    """What a command opens besides its record, by the terms of its grant."""
+
+    grant: str
+    serving_system: str
+    fields: tuple[str, ...]
+    answer_within: float
+
+
+class OpenCall(NamedTuple):
+    """A call that waits; ``deadline`` in seconds since 1970."""
+
+    source: str
+    sequence: int
+    id: str
+    hash: str
+    grant: str
+    serving_system: str
+    fields: tuple[str, ...]
+    case: str
+    deadline: float
+
+    @classmethod
+    def of(cls, row: Row, case: str, opening: Opening) -> "OpenCall":
+        """The call of a command that was just placed."""
+        return cls(
+            source=row.source,
+            sequence=row.sequence,
+            id=row.id,
+            hash=row.hash,
+            grant=opening.grant,
+            serving_system=opening.serving_system,
+            fields=opening.fields,
+            case=case,
+            deadline=row.created + opening.answer_within + SLACK_SECONDS,
+        )
+
+    @property
+    def ref(self) -> Ref:
+        """Its place among one's own commands."""
+        return self.source, CALLS, self.sequence
+
+    def command(self, domain: str) -> CommandRef:
+        """How answers name it."""
+        return CommandRef(
+            source=self.source,
+            topic=f"{domain}/{CALLS}",
+            sequence=format_sequence(self.sequence),
+            hash=self.hash,
+        )
+
+
+def ref_of(command: CommandRef) -> Ref:
+    """The place of a command of one's own."""
+    return command.source, command.topic.partition("/")[2], int(command.sequence)
+
+
+class OpenCalls:
+    """All open calls of the database's systems; `load` first."""
+
+    def __init__(self) -> None:
+        self._open: dict[Ref, OpenCall] = {}
+        self._deadlines: list[tuple[float, Ref]] = []
+
+    def load(self, connection: Connection) -> list[OpenCall]:
+        """Read what is open; returns what has ended and was not told yet."""
+        ended = []
+        for row in connection.execute(select(TABLE).where(TABLE.c.state < _TOLD)):
+            call = OpenCall(
+                row.source,
+                row.sequence,
+                row.id,
+                row.hash,
+                row.grant,
+                row.serving_system,
+                tuple(row.fields.split(",")),
+                row.case,
+                row.deadline,
+            )
+            if row.state == _OPEN:
+                self.opened([call])
+            else:
+                ended.append(call)
+        return ended
+
+    def opened(self, calls: Iterable[OpenCall]) -> None:
+        """Know calls whose commands are committed, and not sent yet."""
+        for call in calls:
+            self._open[call.ref] = call
+            heapq.heappush(self._deadlines, (call.deadline, call.ref))
+
+    def closed(self, refs: Iterable[Ref]) -> None:
+        """Forget calls whose end is committed."""
+        for ref in refs:
+            self._open.pop(ref, None)
+
+    def find(self, ref: Ref) -> OpenCall | None:
+        """The open call at a place."""
+        return self._open.get(ref)
+
+    def overdue(self, now: float) -> list[OpenCall]:
+        """Open calls whose deadline has passed."""
+        while self._deadlines and self._deadlines[0][1] not in self._open:
+            heapq.heappop(self._deadlines)
+        if not self._deadlines or self._deadlines[0][0] > now:
+            return []
+        return [call for call in self._open.values() if call.deadline <= now]
+
+
+def insert_open(connection: Connection, calls: Sequence[OpenCall]) -> None:
+    """Write calls in the transaction of their commands."""
+    if calls:
+        connection.execute(
+            insert(TABLE),
+            [call._asdict() | {"fields": ",".join(call.fields), "state": _OPEN} for call in calls],
+        )
+
+
+_DELETE: Final = delete(TABLE).where(
+    TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence")
+)
+_MARK: Final = (
+    update(TABLE)
+    .where(TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence"))
+    .values(state=bindparam("to"))
+)
+
+
+def delete_answered(connection: Connection, refs: Iterable[Ref]) -> None:
+    """End calls by what an inbox has, in the transaction that takes it."""
+    if rows := [{"of_source": source, "at_sequence": number} for source, _, number in refs]:
+        connection.execute(_DELETE, rows)
+
+
+def mark_ended(connection: Connection, refs: Iterable[Ref]) -> None:
+    """End calls without answer."""
+    _mark(connection, refs, _ENDED)
+
+
+def mark_told(connection: Connection, refs: Iterable[Ref]) -> None:
+    """Their callers know."""
+    _mark(connection, refs, _TOLD)
+
+
+def _mark(connection: Connection, refs: Iterable[Ref], state: int) -> None:
+    if rows := [
+        {"of_source": source, "at_sequence": number, "to": state} for source, _, number in refs
+    ]:
+        connection.execute(_MARK, rows)
+
+
+def find_ended(connection: Connection, refs: Iterable[Ref]) -> set[Ref]:
+    """Which of these calls have ended without answer."""
+    wanted = [(source, number) for source, _, number in refs]
+    found: set[Ref] = set()
+    for start in range(0, len(wanted), _CHUNK):
+        rows = connection.execute(
+            select(TABLE.c.source, TABLE.c.sequence).where(
+                tuple_(TABLE.c.source, TABLE.c.sequence).in_(wanted[start : start + _CHUNK]),
+                TABLE.c.state != _OPEN,
+            )
+        )
+        found |= {(row.source, CALLS, row.sequence) for row in rows}
+    return found
+
+
+def forget_told(connection: Connection, seconds: float) -> int:
+    """Drop calls that ended without answer so long ago that no late answer can come any more."""
+    old = time.time() - seconds
+    done = delete(TABLE).where(TABLE.c.state == _TOLD, TABLE.c.deadline < old)
+    return connection.execute(done).rowcount

@@ -1,0 +1,134 @@
+"""The rows of inboxes: what was taken and not handed out yet."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlmodel import Field, SQLModel
+
+from sanyuan.common.database import table_of
+from sanyuan.common.envelope import Envelope, decode
+from sanyuan.common.outbox import pack_headers, unpack_headers
+from sanyuan.common.record import Record
+
+Place = tuple[str, int]
+"""(Kafka topic, offset) of a record in an inbox."""
+
+
+class InboxRow(SQLModel, table=True):
+    """A record that was taken and not handed out yet."""
+
+    __tablename__ = "inbox_row"
+    topic: str = Field(primary_key=True)
+    offset: int = Field(primary_key=True)
+    value: bytes
+    attachments: bytes
+    traceparent: str | None = None
+    received: float
+
+
+class UnexpectedRow(SQLModel, table=True):
+    """Why nothing should be built on a row, where only the moment of taking it could tell."""
+
+    __tablename__ = "inbox_unexpected"
+    topic: str = Field(primary_key=True)
+    offset: int = Field(primary_key=True)
+    why: str
+
+
+ROWS: Final = table_of(InboxRow)
+UNEXPECTED: Final = table_of(UnexpectedRow)
+MODELS: Final = (InboxRow, UnexpectedRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row as it was taken."""
+
+    topic: str
+    offset: int
+    envelope: Envelope
+    sealed: Mapping[str, bytes]
+    traceparent: str | None
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return self.topic, self.offset
+
+
+def kept(record: Record) -> Kept:
+    """A record that is about to be taken."""
+    raw = record.raw
+    return Kept(raw.topic, raw.offset, record.envelope, record.sealed, record.traceparent)
+
+
+def insert_rows(connection: Connection, records: Sequence[Record]) -> None:
+    """Keep records that have taken their place; durable once the caller commits."""
+    if not records:
+        return
+    now = time.time()
+    connection.execute(
+        insert(ROWS),
+        [
+            {
+                "topic": record.raw.topic,
+                "offset": record.raw.offset,
+                "value": record.value,
+                "attachments": pack_headers(record.sealed.items()),
+                "traceparent": record.traceparent,
+                "received": now,
+            }
+            for record in records
+        ],
+    )
+
+
+def mark_unexpected(connection: Connection, reasons: Mapping[Place, str]) -> None:
+    """Remember why nothing should be built on some rows."""
+    if reasons:
+        connection.execute(
+            insert(UNEXPECTED),
+            [
+                {"topic": topic, "offset": offset, "why": why}
+                for (topic, offset), why in reasons.items()
+            ],
+        )
+
+
+_DELETE: Final = delete(ROWS).where(
+    ROWS.c.topic == bindparam("of_topic"), ROWS.c.offset == bindparam("at_offset")
+)
+_FORGET: Final = delete(UNEXPECTED).where(
+    UNEXPECTED.c.topic == bindparam("of_topic"), UNEXPECTED.c.offset == bindparam("at_offset")
+)
+
+
+def hand_out(
+    connection: Connection, places: Iterable[Place], unexpected: Iterable[Place] = ()
+) -> None:
+    """Forget rows that the application has; ``unexpected`` are those that were marked so."""
+    for statement, gone in ((_DELETE, places), (_FORGET, unexpected)):
+        if parameters := [{"of_topic": topic, "at_offset": offset} for topic, offset in gone]:
+            connection.execute(statement, parameters)
+
+
+def load_kept(connection: Connection) -> list[Kept]:
+    """Everything that was taken and not handed out, in order."""
+    return [
+        Kept(
+            row.topic,
+            row.offset,
+            decode(row.value),
+            dict(unpack_headers(row.attachments)),
+            row.traceparent,
+        )
+        for row in connection.execute(select(ROWS).order_by(ROWS.c.topic, ROWS.c.offset))
+    ]
+
+
+def load_unexpected(connection: Connection) -> dict[Place, str]:
+    """Why nothing should be built on some of them."""
+    return {(row.topic, row.offset): row.why for row in connection.execute(select(UNEXPECTED))}
