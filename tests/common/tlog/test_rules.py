@@ -23,6 +23,7 @@ from sanyuan.common.notes import (
 )
 from sanyuan.common.rules import Rule, RuleError
 from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.cosignature import Cosigner, CosignerKey, verify_cosignatures
 from sanyuan.common.tlog.merkle import (
     EMPTY_ROOT,
     inclusion_proof,
@@ -31,8 +32,10 @@ from sanyuan.common.tlog.merkle import (
     verify_consistency,
     verify_inclusion,
 )
+from sanyuan.common.tlog.policy import Policy
 from sanyuan.common.tlog.proof import HEADER, ProofBundle
 from sanyuan.common.tlog.tiles import Tile, decode_bundle, decode_hashes, encode_bundle
+from sanyuan.common.tlog.witnessing import AddCheckpoint, parse_answer
 
 DOCS = Path(__file__).parents[3] / "docs" / "formats.md"
 KEY = SigningKey.from_seed("cn/log/2026", bytes(32))
@@ -44,6 +47,9 @@ ROOT = node_hash(A, B)
 ROOT64 = encode_base64(ROOT)
 HEAD = Checkpoint(KEY.name, 2, ROOT).sign([KEY])
 ZERO = bytes(32)
+WITNESS = Cosigner("witness.example/w1", bytes(31) + b"w")
+W1 = str(WITNESS.key)
+W2 = str(CosignerKey("witness.example/w2", bytes(31) + b"2"))
 
 
 def note(*lines: str) -> Note:
@@ -64,6 +70,15 @@ def colliding() -> list[VerifierKey]:
     first, second = VerifierKey("n", ZERO), VerifierKey("n", bytes(31) + b"1")
     second.__dict__["key_id"] = first.key_id
     return [first, second]
+
+
+def cosigned(blob: bytes) -> Callable[[], object]:
+    made = note(signature(WITNESS.name, WITNESS.key.key_id + blob))
+    return lambda: verify_cosignatures(made, [WITNESS.key])
+
+
+def policy(*lines: str) -> Callable[[], object]:
+    return lambda: Policy.parse("\n".join(lines).encode())
 
 
 def proof(*lines: str) -> Callable[[], object]:
@@ -173,6 +188,56 @@ BROKEN: list[tuple[Rule, Callable[[], object]]] = [
     (Rule.PROOF_HASHES, proof(HEADER, "index 0", *[ROOT64] * 64)),
     (Rule.PROOF_CHECKPOINT, lambda: ProofBundle.parse(f"{HEADER}\nindex 0\n\n".encode())),
     (Rule.PROOF_CHECKPOINT, lambda: ProofBundle.parse(f"{HEADER}\nindex 0".encode())),
+    (Rule.KEY_BYTES, lambda: CosignerKey("name", bytes(31))),
+    (Rule.KEY_BYTES, lambda: Cosigner("name", bytes(31))),
+    (Rule.VKEY_TYPE, lambda: CosignerKey.parse(str(KEY.verifier))),
+    (Rule.VKEY_TYPE, lambda: VerifierKey.parse(W1)),
+    (Rule.COSIGNATURE_BYTES, cosigned(bytes(7) + b"\x01" + bytes(63))),
+    (Rule.COSIGNATURE_TIME, cosigned(bytes(72))),
+    (Rule.COSIGNATURE_TIME, cosigned(b"\x80" + bytes(71))),
+    (Rule.SIGNATURE_HOLDS, cosigned(bytes(7) + b"\x01" + bytes(64))),
+    (
+        Rule.SIGNATURE_HOLDS,
+        lambda: verify_cosignatures(note(WITNESS.cosign(b"else\n", 1)), [WITNESS.key]),
+    ),
+    (Rule.POLICY_CHARACTERS, policy("quorum none\r")),
+    (Rule.POLICY_CHARACTERS, policy("# \x7f", "quorum none")),
+    (Rule.POLICY_LINE, policy("quorum none none")),
+    (Rule.POLICY_LINE, policy("quorum")),
+    (Rule.POLICY_LINE, policy("witness w1", "quorum none")),
+    (Rule.POLICY_LINE, policy("witnesses w1", "quorum none")),
+    (Rule.POLICY_LINE, policy("group g any", "quorum none")),
+    (Rule.POLICY_LINE, policy("quorum\u00a0none")),
+    (Rule.POLICY_NAME, policy(f"witness w {W1}", f"witness w {W2}", "quorum w")),
+    (Rule.POLICY_NAME, policy(f"witness none {W1}", "quorum none")),
+    (Rule.POLICY_NAME, policy(f"witness w {W1}", "group w any w", "quorum w")),
+    (Rule.POLICY_KEY, policy(f"log {KEY.verifier}", f"log {KEY.verifier}", "quorum none")),
+    (Rule.POLICY_KEY, policy(f"witness a {W1}", f"witness b {W1} http://x", "quorum a")),
+    (Rule.POLICY_DEFINED, policy("quorum w")),
+    (Rule.POLICY_DEFINED, policy("quorum w", f"witness w {W1}")),
+    (Rule.POLICY_DEFINED, policy("group g any none", "quorum g")),
+    (Rule.POLICY_DEFINED, policy("group g any g", "quorum g")),
+    (Rule.POLICY_MEMBER, policy(f"witness w {W1}", "group g any w w", "quorum g")),
+    (Rule.POLICY_MEMBER, policy(f"witness w {W1}", "group g any w", "group h 1 w", "quorum h")),
+    (Rule.POLICY_THRESHOLD, policy(f"witness w {W1}", "group g 0 w", "quorum g")),
+    (Rule.POLICY_THRESHOLD, policy(f"witness w {W1}", "group g 2 w", "quorum g")),
+    (Rule.POLICY_THRESHOLD, policy(f"witness w {W1}", "group g 01 w", "quorum g")),
+    (Rule.POLICY_THRESHOLD, policy(f"witness w {W1}", f"group g {'9' * 5000} w", "quorum g")),
+    (Rule.POLICY_QUORUM, policy(f"witness w {W1}")),
+    (Rule.POLICY_QUORUM, policy("quorum none", "quorum none")),
+    (Rule.WITNESS_OLD, lambda: AddCheckpoint.parse(b"old 01\n\n" + HEAD)),
+    (Rule.WITNESS_OLD, lambda: AddCheckpoint.parse(b"old -1\n\n" + HEAD)),
+    (Rule.WITNESS_OLD, lambda: AddCheckpoint.parse(HEAD)),
+    (Rule.WITNESS_PROOF, lambda: AddCheckpoint.parse(b"old 1\nAAAA\n\n" + HEAD)),
+    (Rule.WITNESS_PROOF, lambda: AddCheckpoint.parse(b"old 1\n?\n\n" + HEAD)),
+    (
+        Rule.WITNESS_PROOF,
+        lambda: AddCheckpoint.parse(b"old 1\n" + f"{ROOT64}\n".encode() * 64 + b"\n" + HEAD),
+    ),
+    (Rule.WITNESS_CHECKPOINT, lambda: AddCheckpoint.parse(b"old 0\n\n")),
+    (Rule.WITNESS_ANSWER, lambda: parse_answer(b"")),
+    (Rule.WITNESS_ANSWER, lambda: parse_answer(WITNESS.cosign(TEXT, 1).encode())),
+    (Rule.WITNESS_ANSWER, lambda: parse_answer(b"\xff\n")),
 ]
 
 
@@ -207,6 +272,9 @@ def test_a_rule_names_its_specification() -> None:
         "tlog-checkpoint",
         "tlog-tiles",
         "tlog-proof",
+        "tlog-cosignature",
+        "tlog-policy",
+        "tlog-witness",
         "RFC 6962",
         "RFC 9162",
     }

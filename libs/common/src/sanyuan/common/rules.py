@@ -60,6 +60,23 @@ class Rule(StrEnum):
     PROOF_HASHES = "tlog-proof, Format: then at most 63 hashes of 32 bytes in base64, one a line"
     PROOF_CHECKPOINT = "tlog-proof, Format: then an empty line and the checkpoint"
 
+    COSIGNATURE_BYTES = "tlog-cosignature, Format: a signature is 8 bytes of time and 64 of Ed25519"
+    COSIGNATURE_TIME = "tlog-cosignature, Format: the time is above 0 and at most 2^63 - 1"
+
+    POLICY_CHARACTERS = "tlog-policy, Character set: no control character but tab and newline"
+    POLICY_LINE = "tlog-policy, Structure: a line is log, witness, group or quorum with its items"
+    POLICY_NAME = "tlog-policy, What is a policy: names are defined once, and none is taken"
+    POLICY_KEY = "tlog-policy, Defining a witness: no two logs or witnesses have one public key"
+    POLICY_DEFINED = "tlog-policy, Defining the quorum: only names of earlier lines are used"
+    POLICY_MEMBER = "tlog-policy, Defining a witness group: a name is a member at most once"
+    POLICY_THRESHOLD = "tlog-policy, Defining a witness group: any, all, or 1 <= k <= n in decimal"
+    POLICY_QUORUM = "tlog-policy, Defining the quorum: exactly one quorum line"
+
+    WITNESS_OLD = "tlog-witness, add-checkpoint: the first line is old and a decimal"
+    WITNESS_PROOF = "tlog-witness, add-checkpoint: then at most 63 hashes of 32 bytes in base64"
+    WITNESS_CHECKPOINT = "tlog-witness, add-checkpoint: then an empty line and the checkpoint"
+    WITNESS_ANSWER = "tlog-witness, add-checkpoint: the answer is signature lines, each ended"
+
 
 class RuleError(SanyuanError):
     """A text breaks `rule`; `found` says in which way, where the rule leaves a question."""
