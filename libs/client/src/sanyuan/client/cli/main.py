@@ -5,7 +5,7 @@ import logging
 import structlog
 import typer
 
-from sanyuan.client.cli import cases, catalogue, log, membership, provisioning, verifying
+from sanyuan.client.cli import cases, catalogue, log, membership, proofs, provisioning, verifying
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +21,8 @@ app.command("verify-organisation")(verifying.verify_organisation)
 app.command("search")(catalogue.search)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
+app.command("proof")(proofs.proof)
+app.command("verify-proof")(proofs.verify_proof)
 app.command("case")(cases.case_command)
 app.command("trace")(cases.trace_command)
 
