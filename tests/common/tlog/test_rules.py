@@ -35,7 +35,7 @@ from sanyuan.common.tlog.merkle import (
 from sanyuan.common.tlog.policy import Policy
 from sanyuan.common.tlog.proof import HEADER, ProofBundle
 from sanyuan.common.tlog.tiles import Tile, decode_bundle, decode_hashes, encode_bundle
-from sanyuan.common.tlog.witnessing import AddCheckpoint, parse_answer
+from sanyuan.common.tlog.witnessing import AddCheckpoint, check_older, parse_answer
 
 DOCS = Path(__file__).parents[3] / "docs" / "formats.md"
 KEY = SigningKey.from_seed("cn/log/2026", bytes(32))
@@ -235,6 +235,7 @@ BROKEN: list[tuple[Rule, Callable[[], object]]] = [
         lambda: AddCheckpoint.parse(b"old 1\n" + f"{ROOT64}\n".encode() * 64 + b"\n" + HEAD),
     ),
     (Rule.WITNESS_CHECKPOINT, lambda: AddCheckpoint.parse(b"old 0\n\n")),
+    (Rule.WITNESS_SMALLER, lambda: check_older(3, 2)),
     (Rule.WITNESS_ANSWER, lambda: parse_answer(b"")),
     (Rule.WITNESS_ANSWER, lambda: parse_answer(WITNESS.cosign(TEXT, 1).encode())),
     (Rule.WITNESS_ANSWER, lambda: parse_answer(b"\xff\n")),

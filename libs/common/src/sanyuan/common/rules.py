@@ -75,6 +75,7 @@ class Rule(StrEnum):
     WITNESS_OLD = "tlog-witness, add-checkpoint: the first line is old and a decimal"
     WITNESS_PROOF = "tlog-witness, add-checkpoint: then at most 63 hashes of 32 bytes in base64"
     WITNESS_CHECKPOINT = "tlog-witness, add-checkpoint: then an empty line and the checkpoint"
+    WITNESS_SMALLER = "tlog-witness, add-checkpoint: the old size is at most the checkpoint's"
     WITNESS_ANSWER = "tlog-witness, add-checkpoint: the answer is signature lines, each ended"
 
 

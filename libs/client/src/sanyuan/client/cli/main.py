@@ -5,7 +5,16 @@ import logging
 import structlog
 import typer
 
-from sanyuan.client.cli import cases, catalogue, log, membership, proofs, provisioning, verifying
+from sanyuan.client.cli import (
+    cases,
+    catalogue,
+    log,
+    membership,
+    proofs,
+    provisioning,
+    verifying,
+    witnessing,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +32,8 @@ app.command("verify")(log.verify)
 app.command("follow")(log.follow)
 app.command("proof")(proofs.proof)
 app.command("verify-proof")(proofs.verify_proof)
+app.add_typer(witnessing.witness, name="witness")
+app.command("verify-misbehaviour")(witnessing.verify_misbehaviour)
 app.command("case")(cases.case_command)
 app.command("trace")(cases.trace_command)
 

@@ -54,6 +54,12 @@ class AddCheckpoint:
         return cls(old, proof, checkpoint)
 
 
+def check_older(old: int, size: int) -> None:
+    """Raise WitnessRequestError unless the request goes forward."""
+    if old > size:
+        raise WitnessRequestError(Rule.WITNESS_SMALLER, f"{old} and {size}")
+
+
 def parse_answer(raw: bytes) -> tuple[str, ...]:
     """Return the signature lines of a 200 answer; raises WitnessRequestError."""
     try:
