@@ -10,7 +10,7 @@ RUN /opt/sanyuan/bin/pip install --quiet --no-deps --require-hashes -r requireme
 COPY libs libs
 COPY services services
 RUN /opt/sanyuan/bin/pip install --quiet --no-deps --no-build-isolation \
-        libs/common libs/client libs/sandbox services/identity services/catalog services/audit \
+        libs/common libs/client libs/sandbox services/identity services/license-exchange services/catalog services/audit \
     && /opt/sanyuan/bin/python -m compileall -q /opt/sanyuan/lib
 
 FROM python:3.13-slim

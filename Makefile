@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 RUN := $(VENV)/python -m sanyuan.sandbox
 
-PARTS := libs/common libs/client libs/sandbox services/identity services/catalog services/audit
+PARTS := libs/common libs/client libs/sandbox services/identity services/license-exchange services/catalog services/audit
 CODE := libs services tests scripts
 
 .DEFAULT_GOAL := help

@@ -34,6 +34,7 @@ PARTS = (
     "libs/client",
     "libs/sandbox",
     "services/identity",
+    "services/license-exchange",
     "services/catalog",
     "services/audit",
 )

@@ -236,15 +236,14 @@ class Side:
 
     async def _read(self) -> None:
         topic = self.system.inbox or ""
+        records = self.exchange.topics[topic]
+        offsets = self.desk.receiver.offsets
         while True:
-            read = self.desk.receiver.offsets.get((topic, 0), 0)
-            new = self.exchange.topics[topic][read:]
-            if new:
-                await self.desk.receiver.take(new)
-                continue
             async with self.exchange.changed:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.exchange.changed.wait(), 0.05)
+                await self.exchange.changed.wait_for(
+                    lambda: len(records) > offsets.get((topic, 0), 0)
+                )
+            await self.desk.receiver.take(records[offsets.get((topic, 0), 0) :])
 
     async def _ends(self, inboxes: set[str]) -> dict[str, int]:
         return {inbox: len(self.exchange.topics[inbox]) for inbox in inboxes}

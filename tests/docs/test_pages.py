@@ -22,7 +22,10 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
 
 def test_every_setting_is_explained() -> None:
     names = found(r"\bSANYUAN_[A-Z_]*[A-Z]\b")
-    names |= {f"SANYUAN_IDENTITY_{name}" for name in found(r'reader\.\w+\("([A-Z_]+)"')}
+    for settings in (file for file in CODE if file.name == "settings.py"):
+        text = settings.read_text(encoding="utf-8")
+        (prefix,) = re.findall(r'_PREFIX: Final = "(\w+)"', text) or [""]
+        names |= {prefix + name for name in re.findall(r'reader\.\w+\("([A-Z_]+)"', text)}
     assert len(names) > 10
     assert {name for name in names if f"`{name}`" not in OPERATIONS} == set()
 

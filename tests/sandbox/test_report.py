@@ -9,10 +9,16 @@ from sanyuan.sandbox.report import Kind, Measured, write
 def measured(verified: Verification) -> Measured:
     return Measured(
         departments=53,
+        resources=9_941,
         people=100_000,
-        seconds=30.123456,
-        operations_per_second=1199.96,
-        verification=Kind(36_000, 36_000, 0, 40, 160),
+        seconds=60.123456,
+        operations_per_second=1_104.96,
+        kinds={
+            "shared-call": Kind(64_010, 64_000, 10, 140, 460),
+            "verification": Kind(1_858, 1_858, 0, 40, 160),
+            "license-exchange": Kind(540, 540, 0, None, None),
+        },
+        expected_refusals=612,
         lag_p50_ms=310,
         lag_p99_ms=640,
         verified=verified,
@@ -26,25 +32,23 @@ def test_the_report_is_what_the_design_says(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
 
     assert report.pop("machine").keys() == {"system", "processors", "memory_gib", "python"}
+    kinds = report["load"].pop("kinds")
+    assert kinds.keys() == {"shared-call", "verification", "license-exchange"}
+    assert kinds["shared-call"] == {
+        "offered": 64_010,
+        "completed": 64_000,
+        "refused": 10,
+        "p50_ms": 140,
+        "p99_ms": 460,
+    }
     assert report == {
         "departments": 53,
-        "resources": 0,
+        "resources": 9_941,
         "people": 100_000,
         "load": {
-            "seconds": 30.123,
-            "operations_per_second": 1200.0,
-            "kinds": {
-                "shared-call": None,
-                "verification": {
-                    "offered": 36_000,
-                    "completed": 36_000,
-                    "refused": 0,
-                    "p50_ms": 40,
-                    "p99_ms": 160,
-                },
-                "license-exchange": None,
-            },
-            "expected_refusals": 0,
+            "seconds": 60.123,
+            "operations_per_second": 1105.0,
+            "expected_refusals": 612,
         },
         "checkpoint_lag_ms": {"p50": 310, "p99": 640},
         "log": {"size": 72_000, "root": "ab"},

@@ -84,6 +84,13 @@ def test_without_a_serving_system_whoever_submitted_is_told() -> None:
     assert answer.told == archive.system
 
 
+def test_even_the_issuer_needs_a_grant_for_licence_fields() -> None:
+    desk = Desk()
+    licence = resource(sharing=CONDITIONS, serving_system=None, license_type="food")
+    desk.publish(licence)
+    assert isinstance(desk.one(ask(by=TAX)), Pending)
+
+
 def replace_system(asker: Asker, name: str) -> Asker:
     return asker._replace(system=asker.system.rpartition("/")[0] + f"/{name}")
 

@@ -16,13 +16,13 @@ from sanyuan.common.identifiers import (
     parse_mobile,
     parse_name,
 )
+from sanyuan.sandbox.synthetic.cached import SyntheticDataError
 from sanyuan.sandbox.synthetic.organisations import generate_organisations
 from sanyuan.sandbox.synthetic.people import generate_people
 from sanyuan.sandbox.synthetic.regions import REGIONS
 from sanyuan.sandbox.synthetic.registers import (
     ORGANISATIONS,
     PEOPLE,
-    RegisterMakingError,
     Registers,
     make_registers,
     sample_organisations,
@@ -153,7 +153,7 @@ def test_what_is_cached_is_copied_and_what_is_there_stays(
 
 def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
-    with pytest.raises(RegisterMakingError, match="XDG_CACHE_HOME"):
+    with pytest.raises(SyntheticDataError, match="XDG_CACHE_HOME"):
         make_registers(tmp_path / "var", tmp_path / "cache")
 
 

@@ -23,7 +23,11 @@ from sanyuan.sandbox.synthetic.registers import make_registers
 OUT: Final = Console(highlight=False, soft_wrap=True)
 READY_SECONDS: Final = 60.0
 INSIDE: Final = "kafka:19092"
-URLS: Final = {"identity": "http://identity:8201", "audit": "http://audit:8204"}
+URLS: Final = {
+    "identity": "http://identity:8201",
+    "catalog": "http://catalog:8203",
+    "audit": "http://audit:8204",
+}
 """As the services of the compose file reach each other."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)

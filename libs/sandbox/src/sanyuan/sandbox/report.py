@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,12 @@ class Measured:
     """Everything that the demo measured; sizes of the domain are counted, not assumed."""
 
     departments: int
+    resources: int
     people: int
     seconds: float
     operations_per_second: float
-    verification: Kind
+    kinds: Mapping[str, Kind]
+    expected_refusals: int
     lag_p50_ms: int | None
     lag_p99_ms: int | None
     verified: Verification
@@ -52,20 +55,16 @@ class Measured:
     first_line_s: float
 
     def as_json(self) -> dict[str, Any]:
-        """Design §10; the kinds of services that do not run yet are null."""
+        """Design §10."""
         return {
             "departments": self.departments,
-            "resources": 0,
+            "resources": self.resources,
             "people": self.people,
             "load": {
                 "seconds": round(self.seconds, 3),
                 "operations_per_second": round(self.operations_per_second, 1),
-                "kinds": {
-                    "shared-call": None,
-                    "verification": self.verification.as_json(),
-                    "license-exchange": None,
-                },
-                "expected_refusals": 0,
+                "kinds": {name: kind.as_json() for name, kind in self.kinds.items()},
+                "expected_refusals": self.expected_refusals,
             },
             "checkpoint_lag_ms": {"p50": self.lag_p50_ms, "p99": self.lag_p99_ms},
             "log": {"size": self.verified.size, "root": self.verified.root},

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -20,9 +21,12 @@ from sanyuan.sandbox.embedded import READY_SECONDS, install
 from sanyuan.sandbox.kafka import NAME as KAFKA
 from sanyuan.sandbox.kafka import Kafka
 from sanyuan.sandbox.language import Words
+from sanyuan.sandbox.members import DOMAIN
 from sanyuan.sandbox.runner import Runner, mourner
 from sanyuan.sandbox.settings import Settings
 from sanyuan.sandbox.steps import Steps
+from sanyuan.sandbox.synthetic.catalogue.keeping import NAME as CATALOGUE
+from sanyuan.sandbox.synthetic.catalogue.keeping import keep_catalogue
 from sanyuan.sandbox.synthetic.registers import Registers, make_registers
 
 SERVICE_LIVES: Final = 3
@@ -42,7 +46,12 @@ class Installation:
     @property
     def registers(self) -> Registers:
         """The synthetic registers."""
-        return Registers(self.settings.var / "registers")
+        return Registers(_data(self.settings))
+
+    @property
+    def catalogue(self) -> Path:
+        """The national catalogue, a resource a line."""
+        return _data(self.settings) / CATALOGUE
 
 
 def bring_up(settings: Settings, runner: Runner, console: Console) -> Installation:
@@ -57,7 +66,7 @@ def bring_up(settings: Settings, runner: Runner, console: Console) -> Installati
     kafka = _install(settings, steps, words)
     with _overlapping() as (pool, ending):
         broker = pool.submit(_start_programs, kafka, runner, ports, ending)
-        registers = pool.submit(make_registers, settings.var / "registers", settings.cache)
+        registers = pool.submit(_make_data, settings)
         _found(settings, broker, registers, services.urls(ports), steps)
     with steps.step(words("6 服务", "6 services")) as step:
         for name in services.NAMES:
@@ -66,6 +75,16 @@ def bring_up(settings: Settings, runner: Runner, console: Console) -> Installati
         everyone = "、".join(services.NAMES), ", ".join(services.NAMES)
         step.detail = words(f"{everyone[0]} 已就绪", f"{everyone[1]} are ready")
     return Installation(settings, runner, kafka, ports)
+
+
+def _data(settings: Settings) -> Path:
+    return settings.var / "registers"
+
+
+def _make_data(settings: Settings) -> Registers:
+    registers = make_registers(_data(settings), settings.cache)
+    keep_catalogue(_data(settings), settings.cache, DOMAIN)
+    return registers
 
 
 def _install(settings: Settings, steps: Steps, words: Words) -> Kafka:
@@ -167,8 +186,8 @@ def _show_registers(steps: Steps, words: Words, registers: Future[Registers]) ->
     with steps.step(words("  登记簿", "  registers")) as step:
         registers.result()
         step.detail = words(
-            "10 万人、2 万家单位，全部虚构，号码有效",
-            "100,000 people and 20,000 organisations, all invented, with valid numbers",
+            "10 万人、2 万家单位、9,942 项目录，全部虚构，号码有效",
+            "100,000 people, 20,000 organisations, 9,942 resources, all invented, valid numbers",
         )
 
 

@@ -1,4 +1,4 @@
-"""Run catalog: ``python -m sanyuan.catalog``."""
+"""Run the catalog: ``python -m sanyuan.catalog``."""
 
 import uvicorn
 

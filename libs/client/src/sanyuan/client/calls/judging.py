@@ -85,10 +85,9 @@ def _settle(source: str, decision: Decision, verdict: _Verdict, late: AbstractSe
     if call is not None and result is None:
         if call in late:
             why = LATE
-        elif isinstance(decision.message, contracts.Refused):
-            result = result_of(decision)  # of a call that was sent by hand
-        else:
+        elif not isinstance(decision.message, contracts.Refused):
             why = NOT_OPEN
+        # Else the plain decision of a call that was sent by hand, without being opened.
     return Arrived(source, replace(decision, unexpected=why) if why else decision, result)
 
 

@@ -6,12 +6,15 @@ import structlog
 import typer
 
 from sanyuan.client.cli import (
+    calling,
     cases,
     catalogue,
+    grants,
     log,
     membership,
     proofs,
     provisioning,
+    resources,
     verifying,
     witnessing,
 )
@@ -28,6 +31,13 @@ app.command("provision")(provisioning.provision_command)
 app.command("verify-person")(verifying.verify_person)
 app.command("verify-organisation")(verifying.verify_organisation)
 app.command("search")(catalogue.search)
+app.command("publish-resource")(resources.publish_resource)
+app.command("withdraw-resource")(resources.withdraw_resource)
+app.command("review")(resources.review)
+app.command("request-grant")(grants.request_grant)
+app.add_typer(grants.grants, name="grants")
+app.command("call")(calling.call)
+app.command("serve")(calling.serve)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
 app.command("proof")(proofs.proof)

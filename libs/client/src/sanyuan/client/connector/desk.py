@@ -117,6 +117,10 @@ class Desk:
         self._check_alive()
         return await self._handing.claim(source, matches)
 
+    def drop(self, source: str, matches: Callable[[Decision], bool]) -> None:
+        """Hand out matching records of `decisions` to nobody: they have been dealt with."""
+        self._handing.drop(source, matches)
+
     async def serve(self, source: str, answers: Mapping[str, Answer]) -> None:
         """Answer the calls of the system's resources until cancelled.
 

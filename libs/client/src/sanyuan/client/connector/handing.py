@@ -156,6 +156,11 @@ class HandingOut:
         self._note(found)
         return found
 
+    def drop(self, source: str, matches: Callable[[Decision], bool]) -> None:
+        """Matching records are handed out, to nobody."""
+        while (found := self._decisions[source].take(matches)) is not None:
+            self._note(found)
+
     def collect(self) -> Handed:
         """What the application has, since the last time."""
         handed = Handed(self._places, self._unexpected, self._told)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -19,6 +19,8 @@ from sanyuan.common.producing import Producer
 from sanyuan.common.relay import Sent
 from sanyuan.common.service.waiting import Say, wait_for_lock, wait_registered
 from sanyuan.common.systems import SystemFile
+
+POLL_SECONDS: Final = 0.02
 
 log = structlog.get_logger()
 
@@ -73,6 +75,15 @@ class Connector(Desk):
     async def drained(self) -> None:
         """Wait until the broker has acknowledged everything that was sent."""
         await self._producer.relay.drained()
+
+    async def read_inbox(self, inbox: str) -> None:
+        """Wait until everything that an inbox holds now was taken; raises what ended us."""
+        end: int | None = None
+        while end is None or self.receiver.offsets.get((inbox, 0), 0) < end:
+            self._check_alive()
+            if end is None:
+                end = (await self._ends({inbox})).get(inbox)
+            await asyncio.sleep(POLL_SECONDS)
 
     def failure(self) -> BaseException | None:
         """Why nothing goes on, when it does not."""

@@ -34,7 +34,7 @@ from sanyuan.common.contracts.catalog import CallAdmitted
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import CatchUpError
-from sanyuan.common.positions import Partition, load_offsets, save_offsets
+from sanyuan.common.positions import KnownPlaces, Partition, load_offsets, save_offsets
 from sanyuan.common.record import RawRecord, Record, Rejection
 from sanyuan.common.service.checking import check, decode_all
 from sanyuan.common.service.taking import take
@@ -90,6 +90,7 @@ class Receiver:
         self._received: list[tuple[Sequence[RawRecord], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._places = KnownPlaces()
         self.offsets: dict[Partition, int] = {}
         """The next offset of each inbox that was not taken yet."""
 
@@ -207,7 +208,7 @@ class Receiver:
         self, connection: Connection, items: Sequence[_Item], offsets: dict[Partition, int]
     ) -> _Taken:
         """The transaction: places, rows, the calls that end, and how far the inboxes were read."""
-        taken = take(connection, [item.record for item in items])
+        taken = take(connection, [item.record for item in items], self._places)
         inbox.insert_rows(connection, taken.records)
         own = {id(record) for record in taken.records}
         judged = judge(

@@ -138,6 +138,10 @@ class Asking:
         """Every decision that nobody waits for, each once, also of commands of an earlier run."""
         return self._connector.decisions(self.source)
 
+    async def read_inbox(self) -> None:
+        """Wait until everything that the inbox holds now was received."""
+        await self._connector.read_inbox(self._system.inbox or "")
+
     def draft(
         self,
         command: type[Message],

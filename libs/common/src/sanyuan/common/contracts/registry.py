@@ -6,7 +6,14 @@ from typing import Final, get_args
 
 from pydantic import ValidationError
 
-from sanyuan.common.contracts import catalog, dead_letters, identity, log, participants
+from sanyuan.common.contracts import (
+    catalog,
+    dead_letters,
+    identity,
+    license_exchange,
+    log,
+    participants,
+)
 from sanyuan.common.contracts.message import Json, Message
 from sanyuan.common.errors import SanyuanError
 
@@ -32,6 +39,10 @@ UNIONS: Final[tuple[object, ...]] = (
     catalog.CatalogDecision,
     catalog.CatalogNotice,
     catalog.CatalogEvent,
+    license_exchange.LicenseExchangeCommand,
+    license_exchange.LicenseExchangeDecision,
+    license_exchange.LicenseExchangeNotice,
+    license_exchange.LicenseExchangeEvent,
     dead_letters.DeadLettersMessage,
     log.LogMessage,
 )

@@ -7,6 +7,7 @@ from sanyuan.common.contracts.message import (
     Attachment,
     CommandRefused,
     Message,
+    Tick,
 )
 from sanyuan.common.contracts.registry import MalformedDataError, UnknownTypeError, parse_data
 from sanyuan.common.deciding import Answer, Command
@@ -35,6 +36,9 @@ def parse_command(
         return _refuse(refused, "unknown-type", "no such command here; see the contracts")
     except MalformedDataError as error:
         return _refuse(refused, "malformed", str(error)[:512])
+    if isinstance(data, Tick) and record.source != own.source:
+        # Only a service tells its own deadlines; from anybody else it is a command like any other.
+        return _refuse(refused, "unknown-type", "ticks are the service's own")
     return Command(
         id=envelope.id,
         at=at,

@@ -333,7 +333,10 @@ class Cycle:
         ]
         commands: list[Command[Message]] = [item for item in parsed if isinstance(item, Command)]
         decided = iter(self._domain.handler(connection, directory, commands))
-        return [Outcome(item) if isinstance(item, Answer) else next(decided) for item in parsed]
+        return [
+            _refused(question, item) if isinstance(item, Answer) else next(decided)
+            for question, item in zip(questions, parsed, strict=True)
+        ]
 
     def _letters(self, rejections: Sequence[Rejection]) -> list[Draft]:
         now = format_time(datetime.now(UTC))
@@ -353,6 +356,11 @@ class Cycle:
 
 def _unhandled(raws: Sequence[RawRecord], done: Mapping[Partition, int]) -> list[RawRecord]:
     return [raw for raw in raws if raw.offset >= done.get((raw.topic, raw.partition), 0)]
+
+
+def _refused(question: Question, answer: Answer) -> Outcome:
+    """A tick under a key that was revoked meanwhile has nobody to be told."""
+    return Outcome(answer if question.sender.inbox else None)
 
 
 def _log_sampled(batch: _Batch) -> None:

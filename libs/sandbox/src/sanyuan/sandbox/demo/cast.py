@@ -29,7 +29,7 @@ class Cast:
 
 
 def choose(registers: Registers) -> Cast:
-    """Choose the players; raises RegisterMakingError."""
+    """Choose the players; raises SyntheticDataError."""
     seed = secrets.token_hex(8)
     (organisation,) = sample_organisations(registers, 1, seed)
     applicant = organisation.representative

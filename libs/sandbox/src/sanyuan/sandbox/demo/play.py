@@ -14,13 +14,19 @@ from rich.text import Text
 from sanyuan.client.verify import Report as Verification
 from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox import report
-from sanyuan.sandbox.demo import departments, evidence
+from sanyuan.sandbox.demo import evidence, loading
 from sanyuan.sandbox.demo.case import Played, play_case
-from sanyuan.sandbox.demo.live import Lags, Picture
+from sanyuan.sandbox.demo.lags import Lags
+from sanyuan.sandbox.demo.live import Picture
+from sanyuan.sandbox.demo.load.layout import published_of
+from sanyuan.sandbox.demo.load.orders import order
+from sanyuan.sandbox.demo.load.progress import Outcome
+from sanyuan.sandbox.demo.load.progress import Progress as LoadProgress
+from sanyuan.sandbox.demo.load.published import Published
+from sanyuan.sandbox.demo.load.schedule import Plan
 from sanyuan.sandbox.demo.memory import MemoryWatch
-from sanyuan.sandbox.demo.progress import Progress as LoadProgress
-from sanyuan.sandbox.demo.progress import quantile
-from sanyuan.sandbox.demo.schedule import Plan
+from sanyuan.sandbox.demo.quantiles import quantile
+from sanyuan.sandbox.demo.summary import summarise
 from sanyuan.sandbox.language import Words
 from sanyuan.sandbox.runner import running
 from sanyuan.sandbox.settings import Settings
@@ -29,11 +35,12 @@ from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 
 PATIENCE_SECONDS: Final = 120.0
 """How long after its last operation was due the load may take before we say so and go on."""
-QUIET_SECONDS: Final = 60.0
+LEAD_SECONDS: Final = 4.0
+"""Between the order and the first operation: both processes draw the plan, and verify for it."""
 
 
 class LoadStuckError(SanyuanError):
-    """Decisions are missing long after they were asked for."""
+    """Answers are missing long after they were asked for."""
 
 
 def play(settings: Settings, console: Console, *, rate: float, seconds: float) -> int:
@@ -42,18 +49,20 @@ def play(settings: Settings, console: Console, *, rate: float, seconds: float) -
     with running(settings.var) as runner, MemoryWatch(settings) as memory:
         console.print(_banner(words, settings, kept=runner.kept))
         installation = bring_up(settings, runner, console)
-        runner.start(departments.program(settings.var))
         try:
+            loading.start(installation)
+            loading.wait_for_first(installation)
             played = asyncio.run(play_case(installation, console))
+            loading.wait_for_all(installation, console)
             load, lags = _run_load(installation, console, memory, rate=rate, seconds=seconds)
         finally:
-            runner.stop(departments.NAME)
+            loading.stop(runner)
         evidence.wait_until_quiet(installation)
         verified = evidence.verify(installation, console)
         evidence.draw(installation, console, played.case, verified)
         measured = _measure(installation, played, load, lags, verified, memory)
         report.write(settings.var / "report.json", measured)
-        _tell_report(console, words, settings, measured)
+        console.print(summarise(measured, settings.language, str(settings.var / "report.json")))
         if not runner.kept:
             console.print(f"[dim]{words('正在停止……', 'Stopping …')}[/]")
     _say_goodbye(console, words, played, kept=runner.kept)
@@ -84,15 +93,16 @@ def _run_load(
     rate: float,
     seconds: float,
 ) -> tuple[LoadProgress, Lags]:
-    plan = Plan(secrets.token_hex(8), rate, seconds, secrets.randbits(32))
-    departments.order(installation.settings.var, plan)
+    start = time.time() + LEAD_SECONDS
+    plan = Plan(secrets.token_hex(8), rate, seconds, secrets.randbits(32), start)
+    order(installation.settings.var, plan)
     picture = Picture(installation, plan, memory)
-    limit = time.monotonic() + seconds + PATIENCE_SECONDS
+    limit = time.monotonic() + LEAD_SECONDS + seconds + PATIENCE_SECONDS
 
     def finished(progress: LoadProgress) -> bool:
         if time.monotonic() > limit:
             raise LoadStuckError(
-                f"{plan.total - progress.completed - progress.refused} decisions are missing",
+                f"{plan.total - progress.ended:,} answers are missing",
                 where=str(installation.settings.var / "logs"),
                 do="see what the services wait for: make status",
             )
@@ -109,19 +119,23 @@ def _measure(
     verified: Verification,
     memory: MemoryWatch,
 ) -> report.Measured:
-    done = load.completed + load.refused
     return report.Measured(
         departments=len(DEPARTMENTS),
+        resources=len(Published(published_of(installation.settings.var)).codes),
         people=_count_people(installation),
         seconds=load.finished,
-        operations_per_second=done / load.finished if load.finished else 0.0,
-        verification=report.Kind(
-            offered=load.offered,
-            completed=load.completed,
-            refused=load.refused,
-            p50_ms=quantile(load.latencies, 0.5),
-            p99_ms=quantile(load.latencies, 0.99),
-        ),
+        operations_per_second=load.completed / load.finished if load.finished else 0.0,
+        kinds={
+            name: report.Kind(
+                offered=kind.offered,
+                completed=kind.completed,
+                refused=kind.of(Outcome.REFUSED),
+                p50_ms=quantile(kind.latencies, 0.5),
+                p99_ms=quantile(kind.latencies, 0.99),
+            )
+            for name, kind in load.kinds.items()
+        },
+        expected_refusals=load.of(Outcome.REFUSED_AS_EXPECTED),
         lag_p50_ms=lags.quantile(0.5),
         lag_p99_ms=lags.quantile(0.99),
         verified=verified,
@@ -143,33 +157,6 @@ def _count_people(installation: Installation) -> int:
     register = installation.registers.population
     with closing(sqlite3.connect(f"file:{register}?mode=ro", uri=True)) as database:
         return int(database.execute("SELECT count(*) FROM person").fetchone()[0])
-
-
-def _tell_report(
-    console: Console, words: Words, settings: Settings, measured: report.Measured
-) -> None:
-    kind = measured.verification
-    console.print(
-        words(
-            f"\n[bold]小结[/]\n"
-            f"  每秒 {measured.operations_per_second:,.0f} 次核验，"
-            f"p50 {kind.p50_ms} ms，p99 {kind.p99_ms} ms；"
-            f"{kind.completed:,} / {kind.offered:,} 完成\n"
-            f"  入册 p50 {measured.lag_p50_ms} ms，p99 {measured.lag_p99_ms} ms；"
-            f"内存至多 {measured.memory_mib:,.0f} MiB；"
-            f"{measured.first_line_s:.1f} 秒后第一行\n"
-            f"  [dim]{settings.var / 'report.json'}[/]",
-            f"\n[bold]In short[/]\n"
-            f"  {measured.operations_per_second:,.0f} verifications a second, "
-            f"p50 {kind.p50_ms} ms, p99 {kind.p99_ms} ms; "
-            f"{kind.completed:,} of {kind.offered:,} completed\n"
-            f"  checkpoint lag p50 {measured.lag_p50_ms} ms, p99 {measured.lag_p99_ms} ms; "
-            f"at most {measured.memory_mib:,.0f} MiB; "
-            f"first line after {measured.first_line_s:.1f} s\n"
-            f"  [dim]{settings.var / 'report.json'}[/]",
-        ),
-        highlight=False,
-    )
 
 
 def _say_goodbye(console: Console, words: Words, played: Played, *, kept: bool) -> None:

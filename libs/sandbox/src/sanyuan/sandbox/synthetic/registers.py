@@ -1,11 +1,5 @@
-"""The synthetic registers as SQLite files: made once from the seed, cached, copied where needed.
+"""The synthetic registers as SQLite files: made once from the seed, cached, copied where needed."""
 
-A file in the cache is complete: it gets its name only when it is whole. The cache lies outside the
-clone (XDG), keyed by a version that changes with anything that changes the data.
-"""
-
-import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -14,23 +8,21 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.sandbox.synthetic.cached import SyntheticDataError, drafted, explained, place
 from sanyuan.sandbox.synthetic.organisations import Organisation, generate_organisations
 from sanyuan.sandbox.synthetic.people import Person, generate_people
 
 PEOPLE: Final = 100_000
 ORGANISATIONS: Final = 20_000
 VERSION: Final = "1"
+MEGABYTES: Final = 50
+"""What two copies need."""
 _SEED: Final = "sanyuan"
 _POPULATION: Final = "population.db"
 _LEGAL_ENTITY: Final = "legal-entity.db"
 
 Report = Callable[[int, int], None]
 """Called with what is done and what there is to do, in rows."""
-
-
-class RegisterMakingError(SanyuanError):
-    """The synthetic registers cannot be written or read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +54,15 @@ def make_registers(
 
     ``cache`` is what all installations of this machine share; ours is one folder in it.
 
-    Raises RegisterMakingError, for example when the disk is full.
+    Raises SyntheticDataError, for example when the disk is full.
     """
     wanted = Registers(folder)
     if wanted.complete:
         return wanted
-    try:
+    with explained("the synthetic registers", folder, MEGABYTES):
         kept = _make_cached(cache / f"registers-{VERSION}", report)
-        folder.mkdir(parents=True, exist_ok=True)
         for path in (kept.legal_entity, kept.population):
-            _place(path, folder / path.name)
-    except OSError as error:
-        raise RegisterMakingError(
-            f"the synthetic registers cannot be written: {error.strerror}",
-            where=error.filename or str(folder),
-            do="free 50 MB on that disk, or set XDG_CACHE_HOME to another",
-        ) from None
+            place(path, folder / path.name)
     return wanted
 
 
@@ -98,7 +83,7 @@ def _make_cached(cache: Path, report: Report) -> Registers:
     kept = Registers(cache)
     if kept.complete:
         return kept
-    cache.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)  # so that it fails before the work is done
     total = 2 * (PEOPLE + ORGANISATIONS)
     done = 0
 
@@ -131,44 +116,13 @@ def _write_legal_entities(path: Path, organisations: Iterable[Organisation]) -> 
 
 
 def _write(path: Path, table: str, rows: Sequence[tuple[str, ...]]) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    draft.unlink(missing_ok=True)
     name = table.split("(", 1)[0]
     places = ", ".join("?" * len(rows[0]))
-    try:
-        with closing(sqlite3.connect(draft)) as database:
-            database.execute("PRAGMA synchronous=OFF")
-            with database:
-                database.execute(f"CREATE TABLE {table} WITHOUT ROWID")
-                database.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608  our own names
-        _sync(draft)
-        draft.replace(path)
-    except sqlite3.Error as error:
-        raise RegisterMakingError(
-            f"the synthetic registers cannot be written: {error}",
-            where=str(path),
-            do="free 50 MB on that disk",
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _place(source: Path, target: Path) -> None:
-    """Copy whole or not at all; no link, so that nothing done to a copy changes the cache."""
-    draft = target.with_name(f"{target.name}.{os.getpid()}.new")
-    try:
-        shutil.copyfile(source, draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with drafted(path) as draft, closing(sqlite3.connect(draft)) as database:
+        database.execute("PRAGMA synchronous=OFF")
+        with database:
+            database.execute(f"CREATE TABLE {table} WITHOUT ROWID")
+            database.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608  our own names
 
 
 def _sample(path: Path, table: str, columns: str, count: int, seed: str) -> list[tuple[str, ...]]:
@@ -180,7 +134,7 @@ def _sample(path: Path, table: str, columns: str, count: int, seed: str) -> list
             statement = f"SELECT {columns} FROM {table} WHERE {key} = ?"  # noqa: S608  our own names
             return [database.execute(statement, (each,)).fetchone() for each in chosen]
     except sqlite3.Error as error:
-        raise RegisterMakingError(
+        raise SyntheticDataError(
             f"a synthetic register cannot be read: {error}",
             where=str(path),
             do="remove the file and run make up",

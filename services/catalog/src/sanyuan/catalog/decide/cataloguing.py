@@ -159,10 +159,10 @@ def _incompatible(desk: Desk, new: Resource, entry: Entry, at: int) -> str | Non
     if old is None:
         return None
     fault = broken(old, new)
-    if fault is None and desk.has_standing(new.code, at):
-        fault = narrowed(old, new)
-        return fault and f"{fault}, and grants stand: revoke them first"
-    return fault
+    if fault is not None or not desk.has_standing(new.code, at):
+        return fault
+    taken = narrowed(old, new)
+    return None if taken is None else f"{taken}, and grants stand: revoke them first"
 
 
 def _claimed_elsewhere(desk: Desk, resource: Resource) -> ResourceRefused | None:

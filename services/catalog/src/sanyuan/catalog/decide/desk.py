@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from sanyuan.catalog.domain.grants import Grant, GrantPhase, Meter
 from sanyuan.catalog.domain.resources import Entry
@@ -10,8 +11,8 @@ from sanyuan.catalog.domain.state import Changes, State
 from sanyuan.common.assertions.uses import Counting
 from sanyuan.common.contracts.catalog import Resource
 
-_ALIVE = frozenset({GrantPhase.PENDING, GrantPhase.OPEN})
-_UNUSED = Meter()
+_ALIVE: Final = frozenset({GrantPhase.PENDING, GrantPhase.OPEN})
+_UNUSED: Final = Meter()
 
 
 class Desk:

@@ -48,7 +48,8 @@ def ask(desk: Desk, request: Ask) -> answers.Issued | answers.Pending | GrantRef
 def _refuse(
     request: Ask, entry: Entry, resource: Resource, serving: Serving
 ) -> GrantRefused | None:
-    if entry.provider == request.asker.participant:
+    # No licence field leaves without a grant, not even to another system of its issuer (design §9).
+    if entry.provider == request.asker.participant and serving.license_type is None:
         return GrantRefused(GrantReason.OWN, "the resource is your own")
     if serving.sharing == "not-shared":
         return GrantRefused(GrantReason.NOT_SHARED, "the resource is not shared")

@@ -38,11 +38,13 @@ class CatalogHandler:
             return []
         reading = Reading.of(directory)
         requests = [reading.request(command) for command in commands]
-        state = store.load(connection, wanted(requests))
+        keys = wanted(requests)
+        state = store.load(connection, keys)
         decision = decide(state, requests, self.rules)
         store.commit(connection, decision.changes)
         list_published(connection, directory, requests, decision.answers)
-        store.forget_expired(connection, requests[0].at)
+        if keys.jtis:
+            store.forget_expired(connection, requests[0].at)
         telling = Telling(reading.register, self.domain)
         return [
             telling.outcome(command, answer, _parameters(request))

@@ -3,7 +3,7 @@
 What is written is durable once the caller commits.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -144,20 +144,19 @@ def _rows(
         yield from connection.execute(statement, {"keys": chunk, **(more or {})})
 
 
-_PHASES: Final = {phase.value: phase for phase in GrantPhase}
+_GRANT_PHASES: Final = {phase.value: phase for phase in GrantPhase}
+_PHASES: Final = {phase.value: phase for phase in Phase}
 
 
-def _grant(row: Row[Any]) -> Grant:
-    return Grant(
-        resource=row.resource,
-        grantee=row.grantee,
-        requester=row.requester,
-        purpose=row.purpose,
-        bounds=Bounds(tuple(row.fields.split(" ")), row.quota, row.rate, row.until),
-        phase=_PHASES[row.phase],
-        decide_by=row.decide_by,
-        due=row.due,
-    )
+# Rows are read by place, in the order of the tables: half the time of names, on the hottest path.
+
+
+def _grant(row: Iterable[Any]) -> Grant:
+    _, resource, grantee, requester, purpose, fields, quota, rate, until, *rest = row
+    phase, decide_by, due, *_ = rest
+    bounds = Bounds(tuple(fields.split(" ")), quota, rate, until)
+    state = _GRANT_PHASES[phase]
+    return Grant(resource, grantee, requester, purpose, bounds, state, decide_by, due)
 
 
 def _grant_row(grant_id: str, grant: Grant) -> dict[str, Any]:
@@ -167,20 +166,10 @@ def _grant_row(grant_id: str, grant: Grant) -> dict[str, Any]:
     return {"id": grant_id, **columns}
 
 
-def _entry(row: Row[Any]) -> Entry:
-    serving = None
-    if row.sharing is not None:
-        serving = Serving(
-            row.sharing, row.system, row.answer_within, row.needs_assertion, row.license_type
-        )
-    return Entry(
-        provider=row.provider,
-        submitted_by=row.submitted_by,
-        phase=Phase(row.phase),
-        revision=row.revision,
-        in_force=row.in_force,
-        serving=serving,
-    )
+def _entry(row: Iterable[Any]) -> Entry:
+    _, provider, submitted_by, phase, revision, in_force, *serving = row
+    used = None if serving[0] is None else Serving(*serving)
+    return Entry(provider, submitted_by, _PHASES[phase], revision, in_force, used)
 
 
 _UNSERVED: Final[Mapping[str, object]] = dict.fromkeys(Serving._fields)

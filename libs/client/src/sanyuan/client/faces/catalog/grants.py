@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from sanyuan.client.faces.asking import TIMEOUT_SECONDS, Asking, NoDecisionError
 from sanyuan.client.faces.commands import check_command
@@ -12,7 +13,9 @@ from sanyuan.common.contracts.catalog import (
     Bounds,
     DecideGrant,
     GrantDecided,
+    GrantDecisionAccepted,
     GrantIssued,
+    GrantOverdue,
     GrantPending,
     GrantRequested,
     GrantTerms,
@@ -137,7 +140,10 @@ class GrantsFace(Asking):
         """
         decided = {"request": request, "allow": allow, "bounds": bounds, "reason": reason}
         data = check_command(DecideGrant, decided)
-        return await self.ask(DecideGrant, data, {}, case=case, actor=actor, timeout=timeout)
+        decision = await self.ask(DecideGrant, data, {}, case=case, actor=actor, timeout=timeout)
+        if isinstance(decision.message, GrantDecisionAccepted):
+            self._connector.drop(self.source, partial(_asks_for, request))
+        return decision
 
     async def revoke_grant(
         self,
@@ -151,6 +157,13 @@ class GrantsFace(Asking):
         """End a grant, as its provider, its holder or the agency. Raises as `request_grant`."""
         data = check_command(RevokeGrant, {"grant": grant, "reason": reason})
         return await self.ask(RevokeGrant, data, {}, case=case, actor=actor, timeout=timeout)
+
+
+def _asks_for(request: str, record: Decision) -> bool:
+    """Whether a notice only says that this request waits."""
+    message = record.message
+    tells = isinstance(message, GrantRequested | GrantOverdue) and message.request == request
+    return tells and record.unexpected is None
 
 
 def _outcome(record: Decision) -> GrantOutcome:

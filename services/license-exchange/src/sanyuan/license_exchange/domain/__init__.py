@@ -1,0 +1,1 @@
+"""Values and rules of license-exchange: no clock, no randomness, no input or output."""
