@@ -3,8 +3,10 @@
 import ast
 import importlib.util
 import json
+import sqlite3
 import sys
 from base64 import b64decode
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +15,14 @@ from typing import Any, Final
 import pytest
 from nacl.exceptions import BadSignatureError
 
+from sanyuan.client.sql_answers import SqlAnswers
+from sanyuan.common.contracts.catalog import Resource
+from sanyuan.sandbox.members import members
+from sanyuan.sandbox.synthetic.catalogue.making import make_catalogue
+
 ROOT: Final = Path(__file__).parents[2]
-THIRTY_LINES: Final = ROOT / "docs" / "examples" / "thirty_lines.py"
+EXAMPLES: Final = ROOT / "docs" / "examples"
+THIRTY_LINES: Final = EXAMPLES / "thirty_lines.py"
 GOLDEN: Final = ROOT / "tests" / "golden"
 
 
@@ -84,3 +92,26 @@ def test_a_decision_without_assertion_opens_nothing(
     keys = json.loads((GOLDEN / "keys.json").read_text("utf-8"))[registration["source"]]
     record = golden("identity.person-not-verified.v1")
     assert client.unseal(keys, registration, record, json.loads(record.value)) is None
+
+
+@pytest.fixture
+def example() -> Resource:
+    return Resource.model_validate_json((EXAMPLES / "company-names.json").read_bytes())
+
+
+def test_the_example_of_a_resource_belongs_to_a_spare_system_and_to_no_other_code(
+    example: Resource,
+) -> None:
+    spares = {str(each.source) for each in members() if each.source.name.startswith("spare-")}
+    assert example.serving_system in spares
+    assert f"/{example.provider}/" in (example.serving_system or "")
+    assert example.code not in {each.code for each in make_catalogue("cn")}
+
+
+def test_the_query_of_the_example_answers_its_resource(example: Resource, tmp_path: Path) -> None:
+    register = tmp_path / "legal-entity.db"
+    with closing(sqlite3.connect(register)) as database, database:
+        database.execute("CREATE TABLE organisation (code, name)")
+    with closing(SqlAnswers.open(register, EXAMPLES / "company-names.sql")) as answers:
+        answers.fit(example)
+        assert answers.parameters == ("credit_code",)
