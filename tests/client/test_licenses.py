@@ -15,7 +15,8 @@ from sanyuan.common.sdjwt.errors import SdJwtError, StatusError, UntrustedTokenE
 from sanyuan.common.sdjwt.keys import key_set
 from sanyuan.common.sdjwt.statuslist import Status, pack, sign_list
 
-BASE = "https://exchange.example"
+DEPARTMENT = ISSUER.rpartition("/")[2]
+TRUSTED = {DEPARTMENT: KEYS[ISSUER]}
 SERVICE = "//cn/services/license-exchange"
 TOPIC = "license-exchange-events"
 
@@ -34,14 +35,14 @@ def delegated(world: World, department: str, x: str, source: str = SERVICE) -> A
 def test_issuers_are_those_whose_keys_were_delegated(exchange_world: World) -> None:
     world = exchange_world
     raws = [
-        delegated(world, "11100000000013338W", KEY.x),
-        delegated(world, "11100000000013338W", OTHER.x),
+        delegated(world, DEPARTMENT, KEY.x),
+        delegated(world, DEPARTMENT, OTHER.x),
         delegated(world, "11220000013544541J", OTHER.x, source=FOOD),
     ]
-    keys = fold_issuers(raws, world.directory, BASE)
-    assert keys.keys() == {ISSUER}
-    assert keys[ISSUER].keys() == {KEY.kid, OTHER.kid}
-    assert fold_issuers(raws[:1], world.directory, BASE)[ISSUER].keys() == {KEY.kid}
+    keys = fold_issuers(raws, world.directory)
+    assert keys.keys() == {DEPARTMENT}
+    assert keys[DEPARTMENT].keys() == {KEY.kid, OTHER.kid}
+    assert fold_issuers(raws[:1], world.directory)[DEPARTMENT].keys() == {KEY.kid}
 
 
 def serve(
@@ -59,7 +60,7 @@ def serve(
 
 def checker(answer: Callable[[httpx.Request], httpx.Response]) -> LicenseChecker:
     transport = httpx.MockTransport(answer)
-    return LicenseChecker(KEYS, BASE, httpx.AsyncClient(transport=transport))
+    return LicenseChecker(TRUSTED, httpx.AsyncClient(transport=transport))
 
 
 @pytest.mark.asyncio
@@ -84,6 +85,16 @@ async def test_without_its_list_nothing_is_said_about_a_status() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_department_is_known_by_its_keys_wherever_it_is_found() -> None:
+    moved = {"iss": ISSUER.replace("exchange.example", "moved.example")}
+    with pytest.raises(StatusError):
+        await checker(serve()).check(present(moved), at=AT)
+    unknown = {"iss": ISSUER.replace(DEPARTMENT, "11220000013544541J")}
+    with pytest.raises(UntrustedTokenError):
+        await checker(serve()).check(present(unknown), at=AT)
+
+
+@pytest.mark.asyncio
 async def test_a_credential_does_not_send_its_verifier_anywhere() -> None:
     elsewhere = {"status": {"status_list": {"idx": 3, "uri": "https://elsewhere.example/1"}}}
     with pytest.raises(StatusError):
@@ -103,6 +114,6 @@ async def test_what_is_not_signed_by_the_issuer_is_not_even_looked_up() -> None:
 
 @pytest.mark.asyncio
 async def test_a_checker_opens_a_client_of_its_own() -> None:
-    async with LicenseChecker.open(KEYS, BASE) as opened:
+    async with LicenseChecker.open(TRUSTED) as opened:
         with pytest.raises(SdJwtError):
             await opened.check("nothing")
