@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from golden_examples import AGENCY, EXCHANGE, FOOD, TAX, Example
@@ -60,9 +61,10 @@ def commands() -> list[Example]:
         kind: str,
         source: str,
         data: dict[str, Any],
-        sealed: dict[str, object] | None = None,
+        sealed: Mapping[str, object] | None = None,
         actor: str | None = None,
     ) -> Example:
+        attached: dict[str, tuple[object, str]]
         attached = {name: (text, EXCHANGE) for name, text in (sealed or {}).items()}
         kind = f"license-exchange.{kind}.v1"
         return Example(kind, source, "license-exchange-commands", data, attached, actor=actor)
@@ -110,8 +112,9 @@ def decisions() -> list[Example]:
         cause: str,
         to: str,
         data: dict[str, Any],
-        sealed: dict[str, object] | None = None,
+        sealed: Mapping[str, object] | None = None,
     ) -> Example:
+        attached: dict[str, tuple[object, str]]
         attached = {name: (text, to) for name, text in (sealed or {}).items()}
         return Example(
             f"license-exchange.{kind}.v1",
