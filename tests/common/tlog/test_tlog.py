@@ -297,17 +297,25 @@ def test_a_checkpoint_of_another_log_or_key_is_refused() -> None:
         "cn/log/2026\n03\n{root}\n",
         "cn/log/2026\n+3\n{root}\n",
         "cn/log/2026\n٣\n{root}\n",
-        "cn/log/2026\n0\n{root}\n",
         "cn/log/2026\n3\nAAAA\n",
-        "cn/log/2026\n3\n{root}\nextension\n",
+        "cn/log/2026\n3\n{root}\nextension\n\n",
+        "cn/log/2026\n9223372036854775808\n{root}\n",
         "cn/log/2026\n3\n{root}",
         "cn/log/2026\r\n3\n{root} \n",
     ],
 )
-def test_what_is_not_three_lines_is_no_checkpoint(text: str) -> None:
+def test_what_is_not_origin_size_and_root_is_no_checkpoint(text: str) -> None:
     root = bytes(HEAD).decode().split("\n")[2]
     with pytest.raises(NoteError):
         Checkpoint.parse(text.format(root=root).encode())
+
+
+def test_extension_lines_are_kept_and_change_nothing() -> None:
+    extended = Checkpoint.parse(bytes(HEAD) + "any thing\n— and more\n".encode())
+    assert extended.extensions == ("any thing", "— and more")
+    assert extended.agrees_with(HEAD)
+    raw = extended.sign([LOG])
+    assert Checkpoint.open(raw, origin=HEAD.origin, keys=[LOG.verifier]) == extended
 
 
 @given(st.integers(0, 10**6), st.integers(0, 255))

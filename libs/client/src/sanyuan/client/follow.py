@@ -21,7 +21,7 @@ from sanyuan.client.verify.source import CHECKPOINT, LogSource, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
 from sanyuan.common.directory import Directory
 from sanyuan.common.leaf import Leaf, parse_leaf
-from sanyuan.common.notes import Note, NoteError, VerifierKey
+from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import WIDTH
@@ -104,9 +104,7 @@ class Follower:
         if raw is None:
             return None
         try:
-            note = Note.parse(raw)
-            note.verify([self.log_key])
-            return Checkpoint.parse(note.text)
+            return Checkpoint.open(raw, keys=[self.log_key])
         except NoteError as error:
             raise ForgedLogError(str(error), where=f"{self.source.name}/{CHECKPOINT}") from error
 

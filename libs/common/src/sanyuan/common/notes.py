@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from nacl import bindings
 from nacl.exceptions import BadSignatureError as _SodiumRefusal
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.rules import Rule, RuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,11 +35,11 @@ SIGNATURE_BYTES = 64
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _SPLIT = b"\n\n"
-_NOT_IN_NAME = re.compile(r"[\s+\x00-\x1f]")
+_NOT_IN_NAME = re.compile(r"[\s+\x00-\x1f\ud800-\udfff]")  # surrogates are no text either
 _OTHER_CONTROLS = bytes(range(0x20)).replace(b"\n", b"")
 
 
-class NoteError(SanyuanError):
+class NoteError(RuleError):
     """The note or one of its parts breaks a rule of signed-note."""
 
 
@@ -60,11 +60,11 @@ def decode_base64(encoded: str | bytes) -> bytes:
     try:
         raw = binascii.a2b_base64(encoded, strict_mode=True)
     except ValueError as error:
-        raise MalformedNoteError("base64 is malformed") from error
+        raise MalformedNoteError(Rule.BASE64) from error
     # `strict_mode` lets non-zero trailing bits pass: several texts for the same bytes.
     again = binascii.b2a_base64(raw, newline=False)
     if again != (encoded.encode() if isinstance(encoded, str) else encoded):
-        raise MalformedNoteError("base64 is not canonical")
+        raise MalformedNoteError(Rule.BASE64)
     return raw
 
 
@@ -75,15 +75,40 @@ def encode_base64(raw: bytes) -> str:
 
 def check_key_name(name: str) -> None:
     """Raise MalformedNoteError unless the name is non-empty and without Unicode spaces and plus."""
-    if not name:
-        raise MalformedNoteError("a key name is empty")
-    if _NOT_IN_NAME.search(name):
-        raise MalformedNoteError("a key name holds a space, a plus or a control character")
+    if not name or _NOT_IN_NAME.search(name):
+        raise MalformedNoteError(Rule.KEY_NAME)
 
 
-def key_id(name: str, public_key: bytes) -> bytes:
-    """Return the four bytes that, with the name, identify an Ed25519 key by signed-note."""
-    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public_key).digest()[:KEY_ID_BYTES]
+def key_id(name: str, public_key: bytes, kind: bytes = ED25519) -> bytes:
+    """Return the four bytes that, with the name, identify a key by signed-note.
+
+    `kind` is the signature type, one byte.
+    """
+    return hashlib.sha256(name.encode() + b"\n" + kind + public_key).digest()[:KEY_ID_BYTES]
+
+
+def encode_vkey(name: str, public_key: bytes, kind: bytes) -> str:
+    """Return the C2SP verifier key of an Ed25519 key used for signatures of type `kind`."""
+    identity = key_id(name, public_key, kind).hex()
+    return f"{name}+{identity}+{encode_base64(kind + public_key)}"
+
+
+def parse_vkey(encoded: str, kind: bytes) -> tuple[str, bytes]:
+    """Return name and Ed25519 public key of a verifier key of this type.
+
+    Raises MalformedNoteError.
+    """
+    parts = encoded.split("+", 2)  # base64 may hold a plus, names and hex never
+    if len(parts) != 3:  # noqa: PLR2004 -- name, id, key
+        raise MalformedNoteError(Rule.VKEY_PARTS)
+    name, hex_id, material = parts
+    check_key_name(name)
+    raw = decode_base64(material)
+    if raw[:1] != kind or len(raw) != 1 + KEY_BYTES:
+        raise MalformedNoteError(Rule.VKEY_TYPE, where=name)
+    if key_id(name, raw[1:], kind).hex() != hex_id:
+        raise MalformedNoteError(Rule.VKEY_ID, where=name)
+    return name, raw[1:]
 
 
 @dataclass(frozen=True)
@@ -96,24 +121,12 @@ class VerifierKey:
     def __post_init__(self) -> None:
         check_key_name(self.name)
         if len(self.public_key) != KEY_BYTES:
-            raise MalformedNoteError(
-                f"an Ed25519 public key has {KEY_BYTES} bytes, not {len(self.public_key)}"
-            )
+            raise MalformedNoteError(Rule.KEY_BYTES, f"{len(self.public_key)}", where=self.name)
 
     @classmethod
     def parse(cls, encoded: str) -> VerifierKey:
         """Parse a C2SP verifier key; raises MalformedNoteError."""
-        parts = encoded.split("+", 2)  # base64 may hold a plus, names and hex never
-        if len(parts) != 3:  # noqa: PLR2004 -- name, id, key
-            raise MalformedNoteError("a verifier key has three parts joined by plus signs")
-        name, hex_id, material = parts
-        raw = decode_base64(material)
-        if raw[:1] != ED25519 or len(raw) != 1 + KEY_BYTES:
-            raise MalformedNoteError("the verifier key is not an Ed25519 key", where=name)
-        key = cls(name, raw[1:])
-        if key.key_id.hex() != hex_id:
-            raise MalformedNoteError("the verifier key's id does not match its key", where=name)
-        return key
+        return cls(*parse_vkey(encoded, ED25519))
 
     @cached_property
     def key_id(self) -> bytes:
@@ -125,7 +138,7 @@ class VerifierKey:
         return f"{DASH}{self.name} "
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{encode_base64(ED25519 + self.public_key)}"
+        return encode_vkey(self.name, self.public_key, ED25519)
 
     def verify(self, text: bytes, line: str) -> None:
         """Check one signature line (without newline) over `text` (with its newline).
@@ -133,19 +146,19 @@ class VerifierKey:
         Raises MalformedNoteError, ForeignKeyError (another key made the line) or BadSignatureError.
         """
         if not line.startswith(self._prefix):
-            raise ForeignKeyError("the signature is another key's", where=self.name)
+            raise ForeignKeyError(Rule.SIGNATURE_KEY, where=self.name)
         self.verify_signature(text, decode_base64(line[len(self._prefix) :]))
 
     def verify_signature(self, text: bytes, blob: bytes) -> None:
         """Check `blob`, a decoded signature of 4 + 64 bytes, over `text`; raises as `verify`."""
         if blob[:KEY_ID_BYTES] != self.key_id:
-            raise ForeignKeyError("the signature is another key's", where=self.name)
+            raise ForeignKeyError(Rule.SIGNATURE_KEY, where=self.name)
         if len(blob) != KEY_ID_BYTES + SIGNATURE_BYTES:
-            raise MalformedNoteError("an Ed25519 signature has 64 bytes", where=self.name)
+            raise MalformedNoteError(Rule.SIGNATURE_BYTES, where=self.name)
         try:
             bindings.crypto_sign_open(blob[KEY_ID_BYTES:] + text, self.public_key)
         except _SodiumRefusal as error:
-            raise BadSignatureError("the signature does not match", where=self.name) from error
+            raise BadSignatureError(Rule.SIGNATURE_HOLDS, where=self.name) from error
 
 
 @dataclass(frozen=True)
@@ -158,9 +171,7 @@ class SigningKey:
     def __post_init__(self) -> None:
         check_key_name(self.name)
         if len(self.seed) != KEY_BYTES:
-            raise MalformedNoteError(
-                f"an Ed25519 seed has {KEY_BYTES} bytes, not {len(self.seed)}", where=self.name
-            )
+            raise MalformedNoteError(Rule.KEY_BYTES, f"{len(self.seed)}", where=self.name)
 
     @classmethod
     def from_seed(cls, name: str, seed: bytes) -> SigningKey:
@@ -198,12 +209,14 @@ def parse_signature(line: str) -> tuple[str, bytes, bytes]:
     The signature may be of any type, hence of any length. Raises MalformedNoteError.
     """
     if not line.startswith(DASH):
-        raise MalformedNoteError("a signature line starts with an em dash and a space")
+        raise MalformedNoteError(Rule.SIGNATURE_LINE)
     name, space, encoded = line[len(DASH) :].partition(" ")
     check_key_name(name)
+    if not space:
+        raise MalformedNoteError(Rule.SIGNATURE_LINE, where=name)
     raw = decode_base64(encoded)
-    if not space or len(raw) <= KEY_ID_BYTES:
-        raise MalformedNoteError("a signature line holds no signature", where=name)
+    if len(raw) <= KEY_ID_BYTES:
+        raise MalformedNoteError(Rule.SIGNATURE_ID, where=name)
     return name, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:]
 
 
@@ -218,19 +231,19 @@ class Note:
     def parse(cls, raw: bytes) -> Note:
         """Split a note at its last blank line; raises MalformedNoteError. Trust nothing yet."""
         if len(raw) > MAX_NOTE_BYTES:
-            raise MalformedNoteError(f"a note of more than {MAX_NOTE_BYTES} bytes")
+            raise MalformedNoteError(Rule.NOTE_LIMIT)
         split = raw.rfind(_SPLIT)
         if split < 0 or not raw.endswith(b"\n"):
-            raise MalformedNoteError("a note is a text, a blank line and signature lines")
+            raise MalformedNoteError(Rule.NOTE_TEXT)
         if len(raw.translate(None, _OTHER_CONTROLS)) != len(raw):
-            raise MalformedNoteError("a note holds a control character")
+            raise MalformedNoteError(Rule.NOTE_CONTROL)
         try:
             raw[: split + 1].decode()
             lines = raw[split + 2 : -1].decode().split("\n")
         except UnicodeDecodeError as error:
-            raise MalformedNoteError("a note is not UTF-8") from error
+            raise MalformedNoteError(Rule.NOTE_UTF8) from error
         if len(lines) > MAX_SIGNATURES:
-            raise MalformedNoteError(f"a note with more than {MAX_SIGNATURES} signatures")
+            raise MalformedNoteError(Rule.NOTE_LIMIT)
         for line in lines:
             parse_signature(line)
         return cls(raw[: split + 1], tuple(lines))
@@ -244,14 +257,17 @@ class Note:
         A failing signature of any known key refuses the whole note (BadSignatureError); signatures
         of unknown keys are ignored; none of a known key is a ForeignKeyError.
         """
-        known = {(key.name, key.key_id): key for key in keys}
+        known: dict[tuple[str, bytes], VerifierKey] = {}
+        for key in keys:
+            if known.setdefault((key.name, key.key_id), key) != key:
+                raise MalformedNoteError(Rule.KEY_COLLISION, where=key.name)
         held: dict[VerifierKey, None] = {}
         for line in self.signatures:
             name, identity, signature = parse_signature(line)
-            if key := known.get((name, identity)):
-                key.verify_signature(self.text, identity + signature)
-                held[key] = None
+            if signer := known.get((name, identity)):
+                signer.verify_signature(self.text, identity + signature)
+                held[signer] = None
         if not held:
             names = ", ".join(name for name, _ in known)
-            raise ForeignKeyError("no signature of a known key", where=names)
+            raise ForeignKeyError(Rule.SIGNATURE_KNOWN, where=names)
         return tuple(held)

@@ -1,9 +1,14 @@
 """Run audit: `python -m sanyuan.audit`."""
 
+from typing import Final
+
 import uvicorn
 
 from sanyuan.audit.app import make_app
 from sanyuan.audit.settings import Settings
+
+GRACE_SECONDS: Final = 2
+"""Followers never hang up by themselves."""
 
 
 def main() -> None:
@@ -16,6 +21,7 @@ def main() -> None:
         loop="uvloop",
         log_level="warning",
         access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 

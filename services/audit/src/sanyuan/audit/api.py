@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 import anyio
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from sanyuan.audit.folder import CHECKPOINT, LogFolder
 from sanyuan.audit.service import Standing
 from sanyuan.audit.settings import Settings
+from sanyuan.audit.streaming import events
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.tlog.checkpoint import parse_size
 from sanyuan.common.tlog.tiles import Tile, TileError
 
 TEXT: Final = "text/plain; charset=utf-8"
 BINARY: Final = "application/octet-stream"
 FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 MOMENT: Final = {"Cache-Control": "no-cache"}
+STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+EVENTS: Final = "text/event-stream"
+MAX_FOLLOWERS: Final = 32
+
+log = structlog.get_logger()
 
 
 def routes(settings: Settings, standing: Standing) -> list[BaseRoute]:
@@ -29,6 +39,7 @@ def routes(settings: Settings, standing: Standing) -> list[BaseRoute]:
         Route("/ready", reads.ready),
         Route("/status", reads.status),
         Route("/streams", reads.streams),
+        Route("/follow", reads.follow),
         Route("/log/{year:int}/{path:path}", reads.log),
         Route("/log/{path:path}", reads.log),
         Route("/metrics", reads.metrics),
@@ -39,6 +50,7 @@ class _Reads:
     def __init__(self, folder: LogFolder, standing: Standing) -> None:
         self._folder = folder
         self._standing = standing
+        self._followers = 0
 
     async def health(self, _request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -68,6 +80,32 @@ class _Reads:
             for topic, (last, head) in sorted(found.items())
         ]
         return JSONResponse({"source": source, "streams": rows}, headers=MOMENT)
+
+    async def follow(self, request: Request) -> Response:
+        """`?from=` or `Last-Event-ID`: the audit stream from there on, see `streaming`."""
+        head = self._standing.announced.head
+        if head is None:
+            return PlainTextResponse("there is no checkpoint yet\n", 503)
+        seen = request.headers.get("last-event-id")
+        start = parse_size(request.query_params.get("from", "0") if seen is None else seen)
+        if start is None:
+            return PlainTextResponse("an index is a decimal without leading zeroes\n", 400)
+        start += seen is not None
+        if start > head.size:
+            return PlainTextResponse(f"the log has {head.size} entries\n", 409)
+        if self._followers >= MAX_FOLLOWERS:
+            return PlainTextResponse("too many follow already\n", 503, {"Retry-After": "10"})
+        return StreamingResponse(self._events(start), media_type=EVENTS, headers=STREAM)
+
+    async def _events(self, start: int) -> AsyncIterator[bytes]:
+        self._followers += 1
+        try:
+            async for each in events(self._folder, self._standing.announced, start):
+                yield each
+        except SanyuanError as error:
+            log.error("a follower is cut off", error=str(error))  # noqa: TRY400 -- it says where
+        finally:
+            self._followers -= 1
 
     async def log(self, request: Request) -> Response:
         """The checkpoint, a hash tile or an entry bundle, by its one spelling."""

@@ -14,7 +14,8 @@ from typing import Final
 
 from sanyuan.audit.growth import Files
 from sanyuan.common.errors import SanyuanError
-from sanyuan.common.tlog.tiles import Tile
+from sanyuan.common.tlog.merkle import HASH_BYTES
+from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
 
 CHECKPOINT: Final = "checkpoint"
 
@@ -40,6 +41,18 @@ class LogFolder:
                 where=str(self.path / tile.path),
                 do="restore the log's folder: nothing else can replace it",
             ) from None
+
+    def read_grown(self, tile: Tile) -> bytes:
+        """Return a tile, cut from the full one when that has replaced it; raises as `read`."""
+        try:
+            return self.read(tile)
+        except LogFolderError:
+            if tile.full:
+                raise
+        raw = self.read(tile.whole)
+        if tile.level == ENTRIES:
+            return encode_bundle(decode_bundle(raw, WIDTH)[: tile.width])
+        return raw[: tile.width * HASH_BYTES]
 
     def checkpoint(self) -> bytes | None:
         """Return the checkpoint's note, None before the first."""

@@ -90,6 +90,11 @@ class Publisher:
         self._full: list[Tile] = []
         self.published = published
 
+    @property
+    def note(self) -> bytes:
+        """The signed note of `published`; empty before the first."""
+        return self._note or b""
+
     async def begin(self, parts: Sequence[Part]) -> None:
         """Send the newest checkpoint and seal again: their topics may have lost them."""
         if self.published.size == 0:

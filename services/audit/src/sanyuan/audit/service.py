@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 from sqlalchemy import Connection
 
+from sanyuan.audit.announcing import Announcement
 from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
@@ -70,6 +71,7 @@ class Standing:
     streams: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
     """Source -> signed topic -> last place in the log and the hash of its value."""
     measures: Measures = field(default_factory=Measures)
+    announced: Announcement = field(default_factory=Announcement)
 
     def say(self, text: str) -> None:
         """Tell once what is waited for."""
@@ -122,6 +124,7 @@ class AuditLog:
             head, files = self._head(), self._growth.publication()
         await self._publisher.publish(head, files, parts_of(sealing))
         self._standing.measures.published(head, stamps)
+        self._standing.announced.tell(head, self._publisher.note)
         for source, topic, _first, last, head_hash in sealing.rows:
             self._standing.streams.setdefault(source, {})[topic] = (last, head_hash)
 
@@ -139,6 +142,7 @@ class AuditLog:
             await self._publisher.publish(head, self._growth.publication(), fresh)
         if head.size:
             self._standing.measures.published(head, [])
+            self._standing.announced.tell(head, self._publisher.note)
         self._growth.extend(recovered.rest)
         state = self._sequencer.state
         for (source, topic), place in state.places.items():

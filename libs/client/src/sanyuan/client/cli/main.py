@@ -14,9 +14,11 @@ from sanyuan.client.cli import (
     licenses,
     log,
     membership,
+    proofs,
     provisioning,
     resources,
     verifying,
+    witnessing,
 )
 
 app = typer.Typer(
@@ -49,6 +51,10 @@ app.command("raise-dispute")(licenses.raise_dispute)
 app.command("answer-dispute")(licenses.answer_dispute)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
+app.command("proof")(proofs.proof)
+app.command("verify-proof")(proofs.verify_proof)
+app.add_typer(witnessing.witness, name="witness")
+app.command("verify-misbehaviour")(witnessing.verify_misbehaviour)
 app.command("case")(cases.case_command)
 app.command("trace")(cases.trace_command)
 

@@ -15,7 +15,7 @@ from sanyuan.client.verify.source import CHECKPOINT, NO_MARK, LogSource, SourceE
 from sanyuan.client.verify.state import State, load_state, save_state, state_file, state_folder
 from sanyuan.client.verify.walk import Progress, Walk
 from sanyuan.common.directory import Directory
-from sanyuan.common.notes import Note, NoteError, VerifierKey
+from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import Tile, tiles_between
 from sanyuan.common.tlog.tree import Tree
@@ -119,9 +119,7 @@ class _Verification:
             told.tell(Finding(Grade.UNREADABLE, "the log has no checkpoint", path=CHECKPOINT))
             return None
         try:
-            note = Note.parse(raw)
-            note.verify([self.log_key])
-            return Checkpoint.parse(note.text)
+            return Checkpoint.open(raw, keys=[self.log_key])
         except NoteError as error:
             told.tell(Finding(Grade.FORGED, str(error), path=CHECKPOINT))
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.rules import Rule, RuleError
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
@@ -19,7 +19,7 @@ Node = Callable[[int, int], bytes]
 """(level, index) -> hash of that perfect subtree."""
 
 
-class ProofError(SanyuanError):
+class ProofError(RuleError):
     """A Merkle proof does not show what it is said to show."""
 
 
@@ -71,7 +71,7 @@ def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
     Raises ProofError unless 0 <= index < size.
     """
     if not 0 <= index < size:
-        raise ProofError(f"no leaf {index} in a tree of {size}")
+        raise ProofError(Rule.LEAF_OUTSIDE, f"leaf {index} of {size}")
     start, end = 0, size
     siblings: list[bytes] = []
     while end - start > 1:
@@ -91,7 +91,7 @@ def consistency_proof(old: int, new: int, node: Node) -> list[bytes]:
     Raises ProofError unless 0 <= old <= new.
     """
     if not 0 <= old <= new:
-        raise ProofError(f"a tree of {old} is no earlier state of a tree of {new}")
+        raise ProofError(Rule.OLDER_TREE, f"{old} and {new}")
     if old in (0, new):
         return []
     start, end, known = 0, new, True
@@ -114,11 +114,12 @@ def verify_inclusion(
 ) -> None:
     """Check that `leaf`, a leaf hash, is number `index` of the tree (RFC 9162, section 2.1.3.2)."""
     if not 0 <= index < size:
-        raise ProofError(f"no leaf {index} in a tree of {size}")
+        raise ProofError(Rule.LEAF_OUTSIDE, f"leaf {index} of {size}")
+    _check_hashes([leaf, *proof, root])
     at, last, have = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
-            raise ProofError("the inclusion proof is too long")
+            raise ProofError(Rule.INCLUSION, "it is too long")
         if at & 1 or at == last:
             have = node_hash(sibling, have)
             at, last = _skip(at, last)
@@ -126,7 +127,7 @@ def verify_inclusion(
             have = node_hash(have, sibling)
         at, last = at >> 1, last >> 1
     if last or have != root:
-        raise ProofError(f"the inclusion proof of leaf {index} does not lead to the root")
+        raise ProofError(Rule.INCLUSION, f"leaf {index} of {size}")
 
 
 def verify_consistency(
@@ -134,29 +135,49 @@ def verify_consistency(
 ) -> None:
     """Check that the first tree is a prefix of the second (RFC 9162, section 2.1.4.2)."""
     if not 0 <= old <= new:
-        raise ProofError(f"a tree of {old} is no earlier state of a tree of {new}")
+        raise ProofError(Rule.OLDER_TREE, f"{old} and {new}")
+    _check_hashes([old_root, new_root, *proof])
+    if old == 0 and old_root != EMPTY_ROOT:
+        raise ProofError(Rule.CHECKPOINT_EMPTY)
     if old in (0, new):
-        if proof or old_root != (EMPTY_ROOT if old == 0 else new_root):
-            raise ProofError(f"the roots of size {old} and {new} disagree")
+        if proof or (old == new and old_root != new_root):
+            raise ProofError(Rule.EQUAL_TREES, f"{old} and {new}")
         return
     path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
+    if consistency_roots(old, new, path) != (old_root, new_root):
+        raise ProofError(Rule.CONSISTENCY, f"{new} does not extend {old}")
+
+
+def consistency_roots(old: int, new: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Return the roots of both trees that `path` makes, 0 < old < new (RFC 9162, 2.1.4.2).
+
+    `path` is the proof, with the old root in front where `old` is a power of two. Whoever knows a
+    path to the new root knows the only root that the first `old` leaves of that tree can have.
+    Raises ProofError when it is empty, too short or too long.
+    """
     if not path:
-        raise ProofError("the consistency proof is empty")
+        raise ProofError(Rule.CONSISTENCY, "it is empty")
     at, last = old - 1, new - 1
     while at & 1:
         at, last = at >> 1, last >> 1
     first = second = path[0]
     for sibling in path[1:]:
         if last == 0:
-            raise ProofError("the consistency proof is too long")
+            raise ProofError(Rule.CONSISTENCY, "it is too long")
         if at & 1 or at == last:
             first, second = node_hash(sibling, first), node_hash(sibling, second)
             at, last = _skip(at, last)
         else:
             second = node_hash(second, sibling)
         at, last = at >> 1, last >> 1
-    if last or first != old_root or second != new_root:
-        raise ProofError(f"the tree of {new} does not extend the tree of {old}")
+    if last:
+        raise ProofError(Rule.CONSISTENCY, "it is too short")
+    return first, second
+
+
+def _check_hashes(hashes: Iterable[bytes]) -> None:
+    if any(len(each) != HASH_BYTES for each in hashes):
+        raise ProofError(Rule.HASH_BYTES)
 
 
 def _skip(at: int, last: int) -> tuple[int, int]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import MalformedNoteError, VerifierKey, decode_base64, encode_base64
-from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.rules import Rule, RuleError
+from sanyuan.common.tlog.checkpoint import Checkpoint, parse_size
 from sanyuan.common.tlog.merkle import HASH_BYTES, verify_inclusion
 
-HEADER = "c2sp.org/tlog-proof@v1"
-MAX_HASHES = 64
-_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
+HEADER: Final = "c2sp.org/tlog-proof@v1"
+MAX_HASHES: Final = 63
+"""A tree has fewer than 2^63 leaves."""
+_EXTRA: Final = "extra "
+_INDEX: Final = "index "
 
 
-class ProofBundleError(SanyuanError):
+class ProofBundleError(RuleError):
     """The text is no tlog-proof."""
 
 
@@ -35,31 +37,25 @@ class ProofBundle:
     def __bytes__(self) -> bytes:
         lines = [HEADER]
         if self.extra is not None:
-            lines.append(f"extra {encode_base64(self.extra)}")
-        lines.append(f"index {self.index}")
+            lines.append(_EXTRA + encode_base64(self.extra))
+        lines.append(f"{_INDEX}{self.index}")
         lines += map(encode_base64, self.hashes)
         return "\n".join(lines).encode() + b"\n\n" + self.checkpoint
 
     @classmethod
     def parse(cls, raw: bytes) -> ProofBundle:
         """Parse a bundle, strictly; raises ProofBundleError. Nothing is verified yet."""
-        head, blank, checkpoint = raw.partition(b"\n\n")
-        try:
-            lines = head.decode("ascii").split("\n")
-        except UnicodeDecodeError as error:
-            raise ProofBundleError("the proof's head is not ASCII") from error
-        if not blank or lines.pop(0) != HEADER or not lines:
-            raise ProofBundleError(f"a proof starts with {HEADER} and ends with a checkpoint")
-        try:
-            extra = _parse_extra(lines)
-            if not (lines and (index := _INDEX.fullmatch(lines.pop(0)))):
-                raise ProofBundleError("a proof has an index without leading zeroes")
-            hashes = tuple(map(decode_base64, lines))
-        except MalformedNoteError as error:
-            raise ProofBundleError("the proof's base64 is malformed") from error
-        if len(hashes) > MAX_HASHES or any(len(each) != HASH_BYTES for each in hashes):
-            raise ProofBundleError("a proof has at most 64 hashes of 32 bytes")
-        return cls(int(index[1]), hashes, checkpoint, extra)
+        head, _, checkpoint = raw.partition(b"\n\n")
+        # Latin-1 reads any bytes; what is not ASCII then breaks the rule of its line.
+        lines = head.decode("latin-1").split("\n")
+        if lines.pop(0) != HEADER:
+            raise ProofBundleError(Rule.PROOF_HEADER)
+        extra = _parse_extra(lines)
+        index = _parse_index(lines)
+        hashes = _parse_hashes(lines)
+        if not checkpoint:
+            raise ProofBundleError(Rule.PROOF_CHECKPOINT)
+        return cls(index, hashes, checkpoint, extra)
 
     def verify(self, leaf: bytes, *, origin: str, keys: Iterable[VerifierKey]) -> Checkpoint:
         """Check that the leaf hash is in the log `origin`, signed by `keys`; return the head.
@@ -72,6 +68,27 @@ class ProofBundle:
 
 
 def _parse_extra(lines: list[str]) -> bytes | None:
-    if not lines[0].startswith("extra "):
+    if not (lines and lines[0].startswith(_EXTRA)):
         return None
-    return decode_base64(lines.pop(0).removeprefix("extra "))
+    try:
+        return decode_base64(lines.pop(0).removeprefix(_EXTRA))
+    except MalformedNoteError:
+        raise ProofBundleError(Rule.PROOF_EXTRA) from None
+
+
+def _parse_index(lines: list[str]) -> int:
+    line = lines.pop(0) if lines else ""
+    index = parse_size(line.removeprefix(_INDEX)) if line.startswith(_INDEX) else None
+    if index is None:
+        raise ProofBundleError(Rule.PROOF_INDEX)
+    return index
+
+
+def _parse_hashes(lines: list[str]) -> tuple[bytes, ...]:
+    try:
+        hashes = tuple(map(decode_base64, lines))
+    except MalformedNoteError:
+        raise ProofBundleError(Rule.PROOF_HASHES) from None
+    if len(hashes) > MAX_HASHES or any(len(each) != HASH_BYTES for each in hashes):
+        raise ProofBundleError(Rule.PROOF_HASHES)
+    return hashes

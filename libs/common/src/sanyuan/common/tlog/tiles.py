@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.rules import Rule, RuleError
 from sanyuan.common.tlog.merkle import HASH_BYTES, Node, perfect_root
 
 HEIGHT: Final = 8
@@ -24,11 +24,11 @@ ENTRIES: Final = -1
 """The `level` of an entry bundle."""
 
 _PATH = re.compile(
-    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
+    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
 )
 
 
-class TileError(SanyuanError):
+class TileError(RuleError):
     """A tile, bundle or their path is not what tlog-tiles allows."""
 
 
@@ -66,7 +66,7 @@ class Tile:
     def parse(cls, path: str) -> Tile:
         """Parse a path, strictly: it has exactly one spelling. Raises TileError."""
         if not (found := _PATH.fullmatch(path)):
-            raise TileError("not the path of a tile", where=path)
+            raise TileError(Rule.TILE_PATH, where=path)
         level, index, width = found.groups()
         tile = cls(
             ENTRIES if level == "entries" else int(level),
@@ -74,7 +74,7 @@ class Tile:
             int(width) if width else WIDTH,
         )
         if tile.level > MAX_LEVEL or tile.path != path:
-            raise TileError("not the path of a tile", where=path)
+            raise TileError(Rule.TILE_PATH, where=path)
         return tile
 
 
@@ -108,7 +108,7 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
     parts: list[bytes] = []
     for entry in entries:
         if len(entry) > MAX_ENTRY_BYTES:
-            raise TileError(f"an entry of {len(entry)} bytes is longer than {MAX_ENTRY_BYTES}")
+            raise TileError(Rule.ENTRY_BYTES, f"{len(entry)}")
         parts += (len(entry).to_bytes(2, "big"), entry)
     return b"".join(parts)
 
@@ -122,16 +122,16 @@ def decode_bundle(raw: bytes, width: int | None = None) -> list[bytes]:
         at = start + (raw[at] << 8 | raw[at + 1])
         entries.append(raw[start:at])
     if at != end:
-        raise TileError("the bundle ends within an entry")
+        raise TileError(Rule.BUNDLE_CUT, "it ends within an entry")
     if width is not None and len(entries) != width:
-        raise TileError(f"the bundle holds {len(entries)} entries, not {width}")
+        raise TileError(Rule.BUNDLE_WIDTH, f"{len(entries)}, not {width}")
     return entries
 
 
 def decode_hashes(raw: bytes, width: int) -> list[bytes]:
     """Split a hash tile; raises TileError unless it is exactly `width` hashes."""
     if len(raw) != width * HASH_BYTES:
-        raise TileError(f"the tile has {len(raw)} bytes, not {width * HASH_BYTES}")
+        raise TileError(Rule.TILE_BYTES, f"{len(raw)} bytes for {width} hashes")
     return [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sanyuan.common.rules import Rule
 from sanyuan.common.tlog.merkle import fold, peaks, perfect_root
 from sanyuan.common.tlog.tiles import HEIGHT, WIDTH, Tile, TileError, right_edge
 
@@ -30,7 +31,7 @@ class Tree:
         for tile in right_edge(size):
             row = list(hashes(tile))[: tile.width]
             if len(row) != tile.width:
-                raise TileError(f"the tile has {len(row)} hashes", where=tile.path)
+                raise TileError(Rule.TILE_BYTES, f"{len(row)} hashes", where=tile.path)
             tree.edge[tile.level] = row
         return tree
 
