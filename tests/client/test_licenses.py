@@ -11,7 +11,8 @@ from tests.common.conftest import FOOD, World
 from tests.common.sdjwt.conftest import AT, CLAIMS, ISSUER, KEY, KEYS, LIST, OTHER, present, sign
 
 from sanyuan.client.licenses import LicenseChecker, StatusUnavailableError, fold_issuers
-from sanyuan.common.sdjwt.errors import SdJwtError, StatusError, UntrustedTokenError
+from sanyuan.common.license_identifiers import LicenseIdentifier
+from sanyuan.common.sdjwt.errors import ClaimError, SdJwtError, StatusError, UntrustedTokenError
 from sanyuan.common.sdjwt.keys import key_set
 from sanyuan.common.sdjwt.statuslist import Status, pack, sign_list
 
@@ -92,6 +93,23 @@ async def test_a_department_is_known_by_its_keys_wherever_it_is_found() -> None:
     unknown = {"iss": ISSUER.replace(DEPARTMENT, "11220000013544541J")}
     with pytest.raises(UntrustedTokenError):
         await checker(serve()).check(present(unknown), at=AT)
+
+
+@pytest.mark.asyncio
+async def test_an_identifier_is_of_the_issuer_and_the_type() -> None:
+    right = LicenseIdentifier("11100000000013338W032", DEPARTMENT, "7", 1)
+    checked = await checker(serve()).check(present({"license_identifier": str(right)}), at=AT)
+    assert checked.status is Status.VALID
+    others = [
+        LicenseIdentifier("11100000000013338W033", DEPARTMENT, "7", 1),
+        LicenseIdentifier("11100000000013338W032", "11220000013544541J", "7", 1),
+        str(right)[:-1] + ("A" if str(right)[-1] != "A" else "B"),
+        7,
+    ]
+    for wrong in others:
+        claim = wrong if isinstance(wrong, int) else str(wrong)
+        with pytest.raises(ClaimError):
+            await checker(serve()).check(present({"license_identifier": claim}), at=AT)
 
 
 @pytest.mark.asyncio

@@ -31,8 +31,8 @@ from tests.license_exchange.conftest import (
 
 from sanyuan.common.contracts import license_exchange as messages
 from sanyuan.common.deciding import Outcome
+from sanyuan.common.license_identifiers import MAX_VERSION
 from sanyuan.license_exchange.decide import licenses
-from sanyuan.license_exchange.domain.identifiers import MAX_VERSION
 
 Doing = Callable[[Exchange, str], Outcome]
 

@@ -18,10 +18,12 @@ from sanyuan.client import facts
 from sanyuan.common.contracts.license_exchange import IssuerDelegated
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.identifiers import IdentifierError
+from sanyuan.common.license_identifiers import parse_identifier
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sdjwt import jws
 from sanyuan.common.sdjwt.credential import Credential, verify_credential
-from sanyuan.common.sdjwt.errors import StatusError
+from sanyuan.common.sdjwt.errors import ClaimError, StatusError
 from sanyuan.common.sdjwt.keys import KeySet, key_set
 from sanyuan.common.sdjwt.statuslist import MEDIA_TYPE, Status, check_status
 
@@ -78,6 +80,7 @@ class LicenseChecker:
         base, _, department = issuer.rpartition("/issuers/")
         keys = {issuer: self._keys.get(department, {})}
         credential = verify_credential(sd_jwt, keys, at=now)
+        _check_identifier(credential, department)
         status = credential.status
         # Where the issuer is found, and nowhere else.
         if status is None or not status.uri.startswith(f"{base}/"):
@@ -96,6 +99,20 @@ class LicenseChecker:
                 do="try again, or decide without a status",
             ) from None
         return found.text
+
+
+def _check_identifier(credential: Credential, department: str) -> None:
+    """A disclosed identifier (GB/T 36904) is of this issuer and type; raises ClaimError."""
+    written = credential.claims.get("license_identifier")
+    if written is None:
+        return
+    try:
+        identifier = parse_identifier(str(written))
+    except IdentifierError as error:
+        raise ClaimError(error.what, where="license_identifier") from None
+    kind = credential.type.rpartition("/")[2]
+    if (identifier.issuer, identifier.type) != (department, kind):
+        raise ClaimError("it is of another issuer or type", where="license_identifier")
 
 
 def _issuer_of(sd_jwt: str) -> str:
