@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from sanyuan.client.proving.bundle import RecordProof, RecordProofError, registered_key
-from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
+from sanyuan.client.verify.source import CHECKPOINT, COSIGNED, LogSource, SourceError, read_tile
 from sanyuan.common.envelope import format_sequence
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.folding import PARTICIPANTS
@@ -84,20 +84,19 @@ def parse_wanted(text: str) -> Wanted:
 def find_proof(
     source: LogSource, agency_key: VerifierKey, log_key: VerifierKey, wanted: Wanted
 ) -> RecordProof:
-    """Make the proof of a record under the newest checkpoint, and verify it.
+    """Make the proof of a record, and verify it.
 
+    It is made under the cosigned checkpoint when that covers the record, else under the newest one.
     Raises NoSuchRecordError, SourceError, ForgedLogError and RecordProofError.
     """
+    cosigned = source.read(COSIGNED)  # first: the newest checkpoint can only be newer
     raw = source.read(CHECKPOINT)
     if raw is None:
         raise SourceError("the log has no checkpoint yet", where=source.name)
-    try:
-        head = Checkpoint.open(raw, origin=log_key.name, keys=[log_key])
-    except NoteError as error:
-        raise ForgedLogError(error.what, where=source.name) from None
-    tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
-    search = _Search(tiles, agency_key)
+    search = _search(source, raw, agency_key, log_key)
     index = search.index_of(wanted)
+    if cosigned is not None and index < _open(source, cosigned, log_key).size:
+        raw, search = cosigned, _search(source, cosigned, agency_key, log_key)
     proof = RecordProof.make(
         search.entry(index),
         (index, search.path(index)),
@@ -106,6 +105,20 @@ def find_proof(
     )
     proof.verify(agency_key, log_key)
     return proof
+
+
+def _open(source: LogSource, note: bytes, log_key: VerifierKey) -> Checkpoint:
+    try:
+        return Checkpoint.open(note, origin=log_key.name, keys=[log_key])
+    except NoteError as error:
+        raise ForgedLogError(error.what, where=source.name) from None
+
+
+def _search(
+    source: LogSource, note: bytes, agency_key: VerifierKey, log_key: VerifierKey
+) -> _Search:
+    head = _open(source, note, log_key)
+    return _Search(AuthenticTiles(partial(read_tile, source), head, source.name), agency_key)
 
 
 class _Search:
