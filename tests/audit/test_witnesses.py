@@ -255,6 +255,35 @@ async def test_a_cosigned_checkpoint_that_comes_late_replaces_no_newer_one(
     assert lab.verify().exit_code == 0
 
 
+@pytest.mark.parametrize("step", ["write_cosigned", "write_checkpoint", "_send_checkpoint"])
+@pytest.mark.parametrize("persisted", [True, False])
+async def test_after_a_death_at_any_step_of_publishing_cosignatures_the_log_goes_on(
+    lab: Lab, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch, step: str, *, persisted: bool
+) -> None:
+    running = await lab.start()
+    head = await grow(lab, running)
+    publisher = running.log._publisher
+    lines = await neighbours.of(running).ask(head, publisher.note)
+    note = publisher.note + "".join(f"{line}\n" for line in lines.values()).encode()
+    owner = publisher if step == "_send_checkpoint" else publisher._folder
+    real = getattr(owner, step)
+
+    def die(*given: object) -> object:
+        if persisted and owner is not publisher:
+            real(*given)
+        raise OSError("died here")
+
+    monkeypatch.setattr(owner, step, die)
+    with pytest.raises(OSError, match="died"):
+        await publisher.publish_cosigned(head, note)
+    running.close()
+    running = await lab.start()
+    newer = await grow(lab, running)
+    assert len(await neighbours.of(running).ask(newer, running.log._publisher.note)) == 3
+    report = lab.verify()
+    assert (report.exit_code, report.size) == (0, newer.size)
+
+
 async def test_witnesses_do_not_cosign_a_fork_and_remember_what_an_old_state_forgot(
     lab: Lab, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
 ) -> None:
