@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import golden_catalog
+import golden_licenses
 from golden_examples import (
     SOURCES,
     Example,
@@ -165,6 +166,9 @@ def main(folder: Path) -> None:
         lambda: golden_catalog.decisions(book.ids),
         lambda: golden_catalog.answers(book.refs),
         golden_catalog.facts,
+        golden_licenses.commands,
+        golden_licenses.decisions,
+        golden_licenses.facts,
     ):
         for example in part():
             if example.type not in book.refs:

@@ -82,26 +82,30 @@ class Installation:
 
 @contextmanager
 def installation(
-    var: Path, systems: Mapping[str, str], *, unregistered: Sequence[str] = ()
+    var: Path,
+    systems: Mapping[str, str],
+    *,
+    unregistered: Sequence[str] = (),
+    running: Sequence[str] = RUNNING,
 ) -> Iterator[Installation]:
-    """Found a domain with `systems` (name → its department) and run it.
+    """Found a domain with `systems` (name → its department) and run it with some services.
 
     `unregistered` systems have keys and topics' names, and nobody knows them.
     """
     port = ports.free(21_000 + os.getpid() % 8_000)
     kafka = install(replace(settings.load(), var=var, kafka_port=port))
     with Supervisor(var) as supervisor:
-        chosen = {name: ports.free(port + 100 + at * 10) for at, name in enumerate(RUNNING)}
+        chosen = {name: ports.free(port + 100 + at * 10) for at, name in enumerate(running)}
         made = Installation(var, EmbeddedKafka(kafka, supervisor), supervisor, chosen)
         made.kafka.start()
         make_registers(var / "registers", settings.load().cache)
-        for name in RUNNING:
+        for name in running:
             made.start(name)
         sources = [Source(DOMAIN, "department", code, name) for name, code in systems.items()]
         for name in unregistered:
             join(var, Source(DOMAIN, "department", DEPARTMENTS[0], name))
         asyncio.run(_found(made, sources))
-        made.ready()
+        made.ready(running)
         yield made
 
 

@@ -24,8 +24,8 @@ from sanyuan.sandbox.synthetic.registers import (
     ORGANISATIONS,
     PEOPLE,
     Registers,
+    all_organisations,
     make_registers,
-    sample_organisations,
     sample_people,
 )
 
@@ -167,8 +167,12 @@ def test_a_sample_is_of_different_people_and_the_same_each_time(registers: Regis
     sample = sample_people(registers, 500, "demo")
     assert len({person.number for person in sample}) == 500
     assert sample == sample_people(registers, 500, "demo") != sample_people(registers, 500, "load")
-    (organisation,) = sample_organisations(registers, 1, "demo")
-    assert organisation.representative.is_adult
+
+
+def test_every_organisation_is_represented_by_an_adult(registers: Registers) -> None:
+    organisations = all_organisations(registers)
+    assert len({each.code for each in organisations}) == 20_000
+    assert all(each.representative.is_adult for each in organisations)
 
 
 def test_people_are_never_printed() -> None:

@@ -1,13 +1,10 @@
-"""The public catalogue, folded from ``catalog-events``: what is in force now (design §7).
+"""The public catalogue, folded from ``catalog-events``: what is in force now (design §7)."""
 
-Nothing is asked of a service: the facts are signed by the catalog and chained, so that whoever
-reads them all knows that none is missing in between.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from sanyuan.client import facts
 from sanyuan.common.contracts.catalog import (
     GrantOpened,
     GrantRevoked,
@@ -17,16 +14,11 @@ from sanyuan.common.contracts.catalog import (
     ResourceWithdrawn,
 )
 from sanyuan.common.contracts.message import Message
-from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.directory import Directory
-from sanyuan.common.follower import Follower
-from sanyuan.common.record import RawRecord, Record
-from sanyuan.common.service.checking import check, decode_all
-from sanyuan.common.streams import START, Position, Verdict, judge
+from sanyuan.common.record import RawRecord
 from sanyuan.common.systems import SystemFile
 
 EVENTS: Final = "catalog-events"
-READ_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,51 +46,19 @@ class Catalogue:
 
 async def read_facts(system: SystemFile) -> list[RawRecord]:
     """Everything that ``catalog-events`` holds now; raises CatchUpError."""
-    raws: list[RawRecord] = []
-    follower = await Follower.start(system, {EVENTS: raws.append})
-    try:
-        await follower.catch_up(READ_SECONDS)
-    finally:
-        await follower.stop()
-    return raws
+    return await facts.read_facts(system, EVENTS)
 
 
 def fold_catalogue(raws: Sequence[RawRecord], directory: Directory) -> Catalogue:
     """The catalogue of some facts from the start; what is not the catalog's changes nothing."""
-    service, founding = directory.service("catalog"), directory.founding
-    domain = founding.domain if founding is not None else ""
-    checked = check(decode_all(raws, domain=domain, partitions=lambda _topic: 1), directory)
     resources: dict[str, Published] = {}
     grants: dict[str, GrantTerms] = {}
-    for record in _in_order(checked.records, service.source):
-        if not directory.is_revoked(record.source, record.key_id):
-            _apply(_parse(record), resources, grants)
+    for fact in facts.facts_of("catalog", EVENTS, raws, directory):
+        _apply(fact, resources, grants)
     return Catalogue(resources, grants)
 
 
-def _in_order(records: Iterable[Record], source: str) -> Iterable[Record]:
-    """The records that take their place in the catalog's one stream."""
-    place = START
-    for record in records:
-        envelope = record.envelope
-        if envelope.source == source:
-            verdict = judge(place, envelope.number, envelope.previous, record.hash, None)
-            if verdict is Verdict.TAKE:
-                place = Position(envelope.number, record.hash)
-                yield record
-
-
-def _parse(record: Record) -> Message | None:
-    """A fact; None for a type of a later release."""
-    try:
-        return parse_data(record.envelope.type, EVENTS, record.envelope.data)
-    except ContractError:
-        return None
-
-
-def _apply(
-    fact: Message | None, resources: dict[str, Published], grants: dict[str, GrantTerms]
-) -> None:
+def _apply(fact: Message, resources: dict[str, Published], grants: dict[str, GrantTerms]) -> None:
     match fact:
         case ResourcePublished():
             resources[fact.resource.code] = Published(fact.resource, fact.revision)

@@ -12,13 +12,14 @@ from sanyuan.client.connector import Connector
 from sanyuan.client.faces.asking import AttachmentError, NoDecisionError
 from sanyuan.client.faces.catalog import CatalogFace
 from sanyuan.client.faces.identity import IdentityFace
+from sanyuan.client.faces.licenses import LicenseFace
 from sanyuan.common.service.waiting import Say
 from sanyuan.common.systems import SystemFile
 
 __all__ = ["AttachmentError", "ConnectedSystem", "NoDecisionError", "connect", "state_folder"]
 
 
-class ConnectedSystem(IdentityFace, CatalogFace):
+class ConnectedSystem(IdentityFace, CatalogFace, LicenseFace):
     """Sends commands of one system and hands out what its inbox receives."""
 
 

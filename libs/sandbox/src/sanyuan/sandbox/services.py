@@ -17,7 +17,7 @@ from sanyuan.sandbox import run_folder
 from sanyuan.sandbox.programs import Program
 from sanyuan.sandbox.settings import Settings, port_setting
 
-NAMES: Final = ("audit", "identity", "catalog")
+NAMES: Final = ("audit", "identity", "catalog", "license-exchange")
 _FIRST: Final = {"identity": 8201, "license-exchange": 8202, "catalog": 8203, "audit": 8204}
 _KEPT: Final = TypeAdapter(dict[str, int])
 _POLL_SECONDS: Final = 0.05

@@ -1,4 +1,4 @@
-"""A licence as an SD-JWT VC, and as the plain fields of an answer (design §6, ADR 0018).
+"""A licence as an SD-JWT VC, and as the plain fields of an answer (design §6, ADR 0022).
 
 A credential is a function of what is kept: the same licence is the same bytes each time, because
 its salts come from the seed of its version and Ed25519 needs no randomness.

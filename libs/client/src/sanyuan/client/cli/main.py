@@ -10,6 +10,8 @@ from sanyuan.client.cli import (
     cases,
     catalogue,
     grants,
+    issuing,
+    licenses,
     log,
     membership,
     proofs,
@@ -38,6 +40,15 @@ app.command("request-grant")(grants.request_grant)
 app.add_typer(grants.grants, name="grants")
 app.command("call")(calling.call)
 app.command("serve")(calling.serve)
+app.command("register-license-type")(issuing.register_license_type)
+app.command("issue-license")(issuing.issue_license)
+app.add_typer(issuing.licenses, name="license")
+app.command("request-license-fields")(licenses.request_license_fields)
+app.command("present")(licenses.present)
+app.command("verify-presentation")(licenses.verify_presentation)
+app.command("check-license")(licenses.check_license)
+app.command("raise-dispute")(licenses.raise_dispute)
+app.command("answer-dispute")(licenses.answer_dispute)
 app.command("verify")(log.verify)
 app.command("follow")(log.follow)
 app.command("proof")(proofs.proof)

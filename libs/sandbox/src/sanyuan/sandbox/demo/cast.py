@@ -7,8 +7,10 @@ from typing import Final
 from sanyuan.common.identifiers import citizen_check
 from sanyuan.sandbox.synthetic.organisations import Organisation
 from sanyuan.sandbox.synthetic.people import Person
-from sanyuan.sandbox.synthetic.registers import Registers, sample_organisations, sample_people
+from sanyuan.sandbox.synthetic.providers.known import POPULAR, in_rank
+from sanyuan.sandbox.synthetic.registers import Registers, all_organisations, sample_people
 
+TRADE: Final = "餐饮"
 TRIES: Final = 5
 """Wrong answers that lock a subject (identity's default)."""
 
@@ -31,12 +33,18 @@ class Cast:
 def choose(registers: Registers) -> Cast:
     """Choose the players; raises SyntheticDataError."""
     seed = secrets.token_hex(8)
-    (organisation,) = sample_organisations(registers, 1, seed)
+    organisation = secrets.choice(_restaurants(registers))
     applicant = organisation.representative
     people = [p for p in sample_people(registers, 12, seed) if p.number != applicant.number]
     partner, target, *others = people
     wrong = [each.name for each in others if each.name not in (partner.name, target.name)]
     return Cast(organisation, partner, target, tuple(wrong))
+
+
+def _restaurants(registers: Registers) -> list[Organisation]:
+    """Caterers whom every resource of the national catalogue knows."""
+    known = in_rank(all_organisations(registers))[:POPULAR]
+    return [each for each in known if TRADE in each.name]
 
 
 def misspelt(number: str) -> str:

@@ -13,6 +13,7 @@ from sanyuan.client.inbox import Decision
 from sanyuan.sandbox.language import Words
 
 _DAY: Final = 86_400
+_STYLES: Final = {"✓": "green", "⊘": "yellow"}
 _LEVELS: Final = {
     "two-factor": ("姓名与号码一致", "name and number belong together"),
     "three-factor": ("姓名、号码与手机一致", "name, number and mobile belong together"),
@@ -29,6 +30,8 @@ _REFUSALS: Final = {
         "refused, never permitted by the agency",
     ),
     "locked": ("拒绝：此人已对本部门锁定", "refused, this person is locked for the department"),
+    "unknown-grant": ("拒绝：没有这个授权", "refused, there is no such grant"),
+    "field-not-granted": ("拒绝：超出授权的项", "refused, a field beyond the grant"),
 }
 
 
@@ -42,8 +45,8 @@ class Narrator:
     def open(self, case: str) -> None:
         """The heading."""
         title = self._words(
-            "案例　市场监管总局受理一份食品经营许可申请",
-            "One case: market regulation handles an application for a food business licence",
+            "案例　有人要开一家餐馆：市场监管总局受理食品经营许可",
+            "One case: somebody opens a restaurant, and market regulation handles the licence",
         )
         self._console.print(f"\n[bold]{title}[/]", highlight=False)
         label = self._words("办件", "case")
@@ -56,15 +59,21 @@ class Narrator:
 
     def answer(self, decision: Decision, asked: float) -> None:
         """Its decision is here."""
-        milliseconds = (time.perf_counter() - asked) * 1000
         mark, style, text = self._read(decision)
-        self._line(mark, style, text, f"{milliseconds:,.0f} ms")
+        self._line(mark, style, text, _since(asked))
+
+    def tell(self, mark: str, chinese: str, english: str, asked: float) -> None:
+        """What came of a question, in words of the case's own."""
+        self._line(mark, _STYLES[mark], self._words(chinese, english), _since(asked))
+
+    def refuse(self, reason: str, asked: float) -> None:
+        """A question was refused."""
+        self._line("⊘", _STYLES["⊘"], self._refusal(reason), _since(asked))
 
     def _read(self, decision: Decision) -> tuple[str, str, str]:
         reason = decision.reason
         if reason is not None:
-            chinese, english = _REFUSALS.get(reason, (f"拒绝：{reason}", f"refused, {reason}"))
-            return "⊘", "yellow", self._words(chinese, english)
+            return "⊘", _STYLES["⊘"], self._refusal(reason)
         if decision.type.endswith("-not-verified.v1"):
             return "✗", "red", self._words("不一致", "they do not belong together")
         chinese, english = _LEVELS[getattr(decision.message, "level", "two-factor")]
@@ -79,12 +88,19 @@ class Narrator:
             ),
         )
 
+    def _refusal(self, reason: str) -> str:
+        return self._words(*_REFUSALS.get(reason, (f"拒绝：{reason}", f"refused, {reason}")))
+
     def _line(self, mark: str, style: str, text: str, right: str = "") -> None:
         now = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
         line = Text.assemble((f"  {now}  ", "dim"), (f"{mark} ", style), text)
         if right:
             line.append(f"   {right}", style="dim")
         self._console.print(line, highlight=False)
+
+
+def _since(asked: float) -> str:
+    return f"{(time.perf_counter() - asked) * 1000:,.0f} ms"
 
 
 def _claims(assertion: bytes | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
+from functools import partial
 from typing import Final
 
 import psutil
@@ -16,6 +17,8 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox import report
 from sanyuan.sandbox.demo import evidence, loading
 from sanyuan.sandbox.demo.case import Played, play_case
+from sanyuan.sandbox.demo.case.props import find_props
+from sanyuan.sandbox.demo.cast import choose
 from sanyuan.sandbox.demo.lags import Lags
 from sanyuan.sandbox.demo.live import Picture
 from sanyuan.sandbox.demo.load.layout import published_of
@@ -50,9 +53,10 @@ def play(settings: Settings, console: Console, *, rate: float, seconds: float) -
         console.print(_banner(words, settings, kept=runner.kept))
         installation = bring_up(settings, runner, console)
         try:
-            loading.start(installation)
-            loading.wait_for_first(installation)
-            played = asyncio.run(play_case(installation, console))
+            cast, props = choose(installation.registers), find_props(installation)
+            loading.start(installation, props.codes, (cast.organisation.code,))
+            ready = partial(loading.wait_for_first, installation)
+            played = asyncio.run(play_case(installation, console, cast, props, ready))
             loading.wait_for_all(installation, console)
             load, lags = _run_load(installation, console, memory, rate=rate, seconds=seconds)
         finally:

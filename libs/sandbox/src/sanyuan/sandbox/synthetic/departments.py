@@ -72,7 +72,7 @@ audit-office|审计署|National Audit Office||audit-inquiry
 state-assets|国务院国有资产监督管理委员会|State-owned Assets Supervision Commission||asset-record
 customs|海关总署|General Administration of Customs|single-window|customs-declaration
 taxation|国家税务总局|State Taxation Administration|tax-refund|tax-refund taxpayer-registration
-market-regulation|国家市场监督管理总局|State Administration for Market Regulation|food-permits|food-business-licence business-registration
+market-regulation|国家市场监督管理总局|State Administration for Market Regulation|food-permits|food-business-licence business-registration license-presentation
 financial-regulator|国家金融监督管理总局|National Financial Regulatory Administration||insurance-claim
 securities|中国证券监督管理委员会|Securities Regulatory Commission||securities-account
 broadcasting|国家广播电视总局|National Radio and Television Administration||broadcast-permit

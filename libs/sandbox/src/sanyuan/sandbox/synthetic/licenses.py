@@ -22,8 +22,8 @@ _FIRST: Final = date(2015, 10, 1)
 _DAYS: Final = (date(2025, 6, 30) - _FIRST).days
 _REISSUED: Final = 0.3
 _UNLIMITED: Final = 0.6
-_TERMS: Final = (10, 20, 30)
-"""Years that a business may be limited to."""
+_TERMS: Final = (20, 30, 50)
+"""Years that a business may be limited to; nobody's has passed before 2035."""
 _CAPITALS: Final = (10, 30, 50, 100, 100, 200, 500, 500, 1000, 3000, 5000, 10000)
 _BRAND: Final = 3
 """Characters of a brand; after it comes the trade (`names.organisation_name`)."""

@@ -72,10 +72,21 @@ def sample_people(registers: Registers, count: int, seed: str) -> list[Person]:
     return [Person(*row) for row in rows]
 
 
-def sample_organisations(registers: Registers, count: int, seed: str) -> list[Organisation]:
-    """``count`` different organisations with their representatives (without their mobiles)."""
-    columns = "code, name, representative_number, representative_name"
-    rows = _sample(registers.legal_entity, "organisation", columns, count, seed)
+def all_organisations(registers: Registers) -> list[Organisation]:
+    """All in the order of their codes, with their representatives (without their mobiles).
+
+    Raises SyntheticDataError.
+    """
+    statement = """
+        SELECT code, name, representative_number, representative_name
+        FROM organisation ORDER BY code
+    """
+    path = registers.legal_entity
+    try:
+        with closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as database:
+            rows = database.execute(statement).fetchall()
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from None
     return [Organisation(code, name, Person(number, head, "")) for code, name, number, head in rows]
 
 
@@ -134,8 +145,12 @@ def _sample(path: Path, table: str, columns: str, count: int, seed: str) -> list
             statement = f"SELECT {columns} FROM {table} WHERE {key} = ?"  # noqa: S608  our own names
             return [database.execute(statement, (each,)).fetchone() for each in chosen]
     except sqlite3.Error as error:
-        raise SyntheticDataError(
-            f"a synthetic register cannot be read: {error}",
-            where=str(path),
-            do="remove the file and run make up",
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> SyntheticDataError:
+    return SyntheticDataError(
+        f"a synthetic register cannot be read: {error}",
+        where=str(path),
+        do="remove the file and run make up",
+    )

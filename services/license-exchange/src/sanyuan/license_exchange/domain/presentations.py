@@ -1,7 +1,7 @@
 """One-time codes by which holders show a licence (亮证; design §6).
 
 The holder's assertion, for the purpose of presenting and nothing else, is what lets the fields
-leave; the code carries that once, for minutes, to whoever redeems it (ADR 0019). Only an index of a
+leave; the code carries that once, for minutes, to whoever redeems it (ADR 0024). Only an index of a
 code is kept.
 """
 
