@@ -64,6 +64,7 @@ def commands() -> list[Example]:
         sealed: Mapping[str, object] | None = None,
         actor: str | None = None,
     ) -> Example:
+        attached: dict[str, tuple[object, str]]
         attached = {name: (text, EXCHANGE) for name, text in (sealed or {}).items()}
         kind = f"license-exchange.{kind}.v1"
         return Example(kind, source, "license-exchange-commands", data, attached, actor=actor)
@@ -113,6 +114,7 @@ def decisions() -> list[Example]:
         data: dict[str, Any],
         sealed: Mapping[str, object] | None = None,
     ) -> Example:
+        attached: dict[str, tuple[object, str]]
         attached = {name: (text, to) for name, text in (sealed or {}).items()}
         return Example(
             f"license-exchange.{kind}.v1",

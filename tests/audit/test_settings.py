@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sanyuan.audit.settings import SettingError, Settings
+from sanyuan.audit.settings import SettingError, Settings, load_policy
 
 
 def test_without_anything_the_installation_is_in_var() -> None:
@@ -22,8 +22,11 @@ def test_everything_can_be_set() -> None:
             "SANYUAN_AUDIT_HTTP_PORT": "9000",
             "SANYUAN_AUDIT_CHECKPOINT_SECONDS": "0.1",
             "SANYUAN_AUDIT_GAP_SECONDS": "5",
+            "SANYUAN_AUDIT_WITNESS_POLICY": "/etc/policy",
+            "SANYUAN_AUDIT_WITNESS_SECONDS": "2",
         }
     )
+    assert (settings.witness_policy, settings.witness_seconds) == (Path("/etc/policy"), 2)
     assert settings.system_file == Path("/data/systems/audit.json")
     assert (settings.http_port, settings.checkpoint_seconds, settings.gap_seconds) == (9000, 0.1, 5)
 
@@ -32,3 +35,15 @@ def test_everything_can_be_set() -> None:
 def test_a_time_that_is_none_is_refused_by_its_name(text: str) -> None:
     with pytest.raises(SettingError, match="SANYUAN_AUDIT_GAP_SECONDS"):
         Settings.from_environment({"SANYUAN_AUDIT_GAP_SECONDS": text})
+
+
+def test_a_policy_that_cannot_be_read_ends_the_start_and_names_its_line(tmp_path: Path) -> None:
+    assert load_policy(None) is None
+    path = tmp_path / "policy"
+    with pytest.raises(SettingError, match="policy"):
+        load_policy(path)
+    path.write_text("\nquorum w\n")
+    with pytest.raises(SettingError, match="line 2"):
+        load_policy(path)
+    path.write_text("quorum none\n")
+    assert load_policy(path) is not None

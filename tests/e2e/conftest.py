@@ -5,12 +5,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from rich.console import Console
 
 from sanyuan.common.topics import SERVICES
 from sanyuan.sandbox import ports, settings
+from sanyuan.sandbox.demo import loading
+from sanyuan.sandbox.demo.case.props import Props, find_props
+from sanyuan.sandbox.demo.cast import Cast, choose
 from sanyuan.sandbox.language import Language
 from sanyuan.sandbox.runner import OwnRunner
 from sanyuan.sandbox.settings import Settings
@@ -36,7 +40,24 @@ def settings_of(var: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """All systems of the demo, the broker, identity and audit; nobody asks anything yet."""
+    """All systems of the demo, the broker and all services; nobody asks anything yet."""
     var = tmp_path_factory.mktemp("installation") / "var"
     with Supervisor(var) as supervisor:
         yield bring_up(settings_of(var), OwnRunner(supervisor), Console(file=io.StringIO()))
+
+
+class Theatre(NamedTuple):
+    """An installation whose load processes publish what this cast's case needs first."""
+
+    installation: Installation
+    cast: Cast
+    props: Props
+
+
+@pytest.fixture(scope="session")
+def theatre(installation: Installation) -> Iterator[Theatre]:
+    """The load processes run: catalogue, grants and licences are on their way."""
+    cast, props = choose(installation.registers), find_props(installation)
+    loading.start(installation, props.codes, (cast.organisation.code,))
+    yield Theatre(installation, cast, props)
+    loading.stop(installation.runner)

@@ -538,10 +538,13 @@ async def digests_of(ground: Ground) -> list[dict[str, Any]]:
     key = load_log_key(ground.made.var / LOG_KEY_FILE).verifier
     found = []
     await asyncio.sleep(2)  # a checkpoint is due every half second
-    with open_source(str(ground.made.var / "audit" / "log")) as source:
+    log = ground.made.var / "audit" / "log"
+    size = int((log / "checkpoint").read_text("utf-8").split("\n")[1])
+    with open_source(str(log)) as source:
         following = Follower(source, ground.made.system("agency").agency, key)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3):
-                async for logged in following.records():
-                    found.append(logged.leaf.envelope)  # noqa: PERF401  what came before the time-out
+        async with asyncio.timeout(60):
+            async for logged in following.records():
+                found.append(logged.leaf.envelope)
+                if logged.index + 1 >= size:
+                    break
     return [dict(envelope.data) for envelope in found if envelope.type == "log.digest.v1"]

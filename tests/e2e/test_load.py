@@ -4,10 +4,10 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
+from tests.e2e.conftest import Theatre
 
 from sanyuan.client.joining import system_path
 from sanyuan.client.verify.source import open_source
@@ -31,11 +31,9 @@ LEAD_SECONDS = 4.0
 
 
 @pytest.fixture(scope="module")
-def running(installation: Installation) -> Iterator[Installation]:
-    loading.start(installation)
-    loading.wait_for_all(installation, Console(file=io.StringIO()))
-    yield installation
-    loading.stop(installation.runner)
+def running(theatre: Theatre) -> Installation:
+    loading.wait_for_all(theatre.installation, Console(file=io.StringIO()))
+    return theatre.installation
 
 
 def begin(installation: Installation, name: str, rate: float, seconds: float) -> Plan:

@@ -41,7 +41,7 @@ from sanyuan.catalog.domain.answers import (
 from sanyuan.catalog.domain.grants import GrantPhase
 from sanyuan.catalog.domain.requests import Asker
 from sanyuan.catalog.domain.resources import serving_of
-from sanyuan.catalog.domain.working_days import deadline
+from sanyuan.common.working_days import deadline
 
 LATE = deadline(START, RULES.answer_days, RULES.calendar)
 

@@ -310,7 +310,8 @@ async def test_what_became_of_a_licence_is_a_notice(exchange: Exchange, tmp_path
         kind = "license-exchange.license-changed.v1"
         exchange.send(LICENSE_EXCHANGE, "inbox-food-permits", kind, changed)
         exchange.send(FOOD, "inbox-food-permits", kind, changed)
-        await side.me.read_inbox()
+        exchange.send(LICENSE_EXCHANGE, "inbox-food-permits", kind, changed | {"version": 3})
+        await side.desk.claim(FOOD, lambda record: getattr(record.message, "version", 0) == 3)
         told = side.me.license_notices()
     assert [message for message, _ in told] == [messages.LicenseChanged.model_validate(changed)]
 

@@ -138,6 +138,22 @@ def test_no_edit_of_a_proof_proves_another_record(archive: Archive, data: st.Dat
     assert (shown.leaf, shown.index) == (parse_leaf(archive.log.entries[40]), 40)
 
 
+def test_a_proof_has_the_cosignatures_of_the_checkpoint_that_covers_it(tmp_path: Path) -> None:
+    log = LogMaker(tmp_path / "log", tmp_path / "state")
+    log.found()
+    covered = log.command()
+    log.publish()
+    note = (log.folder / "checkpoint").read_bytes()
+    text = note.rpartition(b"\n\n")[0] + b"\n"
+    log.write("checkpoint.cosigned", with_signatures(note, [WITNESS.cosign(text, 1_800_000_000)]))
+    fresh = log.command()
+    log.publish()
+    archive = Archive(log, 0)
+    for index, size, witnesses in ((covered, covered + 1, 1), (fresh, fresh + 1, 0)):
+        shown = archive.prove(index).verify(*archive.keys, [WITNESS.key])
+        assert (shown.head.size, len(shown.witnesses)) == (size, witnesses)
+
+
 def run(archive: Archive, *arguments: str) -> tuple[int, str]:
     agency, log = map(str, archive.keys)
     command = [*arguments, "--agency-key", agency, "--log-key", log]

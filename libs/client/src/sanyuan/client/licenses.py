@@ -8,7 +8,7 @@ serves it can only withhold it. Nothing is asked of license-exchange, and it doe
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -18,10 +18,13 @@ from sanyuan.client import facts
 from sanyuan.common.contracts.license_exchange import IssuerDelegated
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.identifiers import IdentifierError
+from sanyuan.common.license_identifiers import parse_identifier
 from sanyuan.common.record import RawRecord
+from sanyuan.common.sdjwt import jws
 from sanyuan.common.sdjwt.credential import Credential, verify_credential
-from sanyuan.common.sdjwt.errors import StatusError
-from sanyuan.common.sdjwt.keys import IssuerKeys, key_set
+from sanyuan.common.sdjwt.errors import ClaimError, StatusError
+from sanyuan.common.sdjwt.keys import KeySet, key_set
 from sanyuan.common.sdjwt.statuslist import MEDIA_TYPE, Status, check_status
 
 SERVICE: Final = "license-exchange"
@@ -41,43 +44,49 @@ class CheckedLicense:
     status: Status
 
 
-def fold_issuers(raws: Sequence[RawRecord], directory: Directory, base: str) -> IssuerKeys:
-    """Every key that was ever delegated, by ``iss``; ``base`` is where license-exchange is found.
+def fold_issuers(raws: Sequence[RawRecord], directory: Directory) -> Mapping[str, KeySet]:
+    """Every key that was ever delegated, by the credit code of its department.
 
-    Raises DirectoryError while it is not registered.
+    Raises DirectoryError while license-exchange is not registered.
     """
     keys: dict[str, list[str]] = defaultdict(list)
     for fact in facts.facts_of(SERVICE, EVENTS, raws, directory):
         if isinstance(fact, IssuerDelegated):
-            keys[f"{base}/issuers/{fact.department}"].append(fact.key.x)
-    return {issuer: key_set(*public) for issuer, public in keys.items()}
+            keys[fact.department].append(fact.key.x)
+    return {department: key_set(*public) for department, public in keys.items()}
 
 
 class LicenseChecker:
-    """Checks licences of some issuers; open with `open`."""
+    """Checks licences of departments whose keys are known; open with `open`.
 
-    def __init__(self, keys: IssuerKeys, base: str, client: httpx.AsyncClient) -> None:
+    A department is known by its keys, wherever it says that it is found.
+    """
+
+    def __init__(self, keys: Mapping[str, KeySet], client: httpx.AsyncClient) -> None:
         self._keys = keys
-        self._base = base
         self._client = client
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, keys: IssuerKeys, base: str) -> AsyncIterator[Self]:
+    async def open(cls, keys: Mapping[str, KeySet]) -> AsyncIterator[Self]:
         """With an HTTP client of its own."""
         async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
-            yield cls(keys, base, client)
+            yield cls(keys, client)
 
     async def check(self, sd_jwt: str, *, at: float | None = None) -> CheckedLicense:
         """Verify a presentation and fetch its status; raises SdJwtError, StatusUnavailableError."""
         now = time.time() if at is None else at
-        credential = verify_credential(sd_jwt, self._keys, at=now)
+        issuer = _issuer_of(sd_jwt)
+        base, _, department = issuer.rpartition("/issuers/")
+        keys = {issuer: self._keys.get(department, {})}
+        credential = verify_credential(sd_jwt, keys, at=now)
+        _check_identifier(credential, department)
         status = credential.status
-        # Else a credential could send its verifier anywhere (RFC 9901 says nothing about it).
-        if status is None or not status.uri.startswith(f"{self._base}/"):
-            raise StatusError("the status list lies somewhere else than license-exchange")
+        # Where the issuer is found, and nowhere else.
+        if status is None or not status.uri.startswith(f"{base}/"):
+            raise StatusError("the status list lies somewhere else than its issuer")
         token = await self._fetch(status.uri)
-        return CheckedLicense(credential, check_status(credential, token, self._keys, at=now))
+        return CheckedLicense(credential, check_status(credential, token, keys, at=now))
 
     async def _fetch(self, uri: str) -> str:
         try:
@@ -90,3 +99,22 @@ class LicenseChecker:
                 do="try again, or decide without a status",
             ) from None
         return found.text
+
+
+def _check_identifier(credential: Credential, department: str) -> None:
+    """A disclosed identifier (GB/T 36904) is of this issuer and type; raises ClaimError."""
+    written = credential.claims.get("license_identifier")
+    if written is None:
+        return
+    try:
+        identifier = parse_identifier(str(written))
+    except IdentifierError as error:
+        raise ClaimError(error.what, where="license_identifier") from None
+    kind = credential.type.rpartition("/")[2]
+    if (identifier.issuer, identifier.type) != (department, kind):
+        raise ClaimError("it is of another issuer or type", where="license_identifier")
+
+
+def _issuer_of(sd_jwt: str) -> str:
+    """Who a presentation says has issued it; raises MalformedTokenError."""
+    return str(jws.read(sd_jwt.split("~", 1)[0]).payload.get("iss"))

@@ -25,6 +25,7 @@ READY_SECONDS: Final = 60.0
 INSIDE: Final = "kafka:19092"
 URLS: Final = {
     "identity": "http://identity:8201",
+    "license-exchange": "http://license-exchange:8202",
     "catalog": "http://catalog:8203",
     "audit": "http://audit:8204",
 }

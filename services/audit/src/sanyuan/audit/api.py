@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from sanyuan.audit.folder import CHECKPOINT, LogFolder
+from sanyuan.audit.folder import CHECKPOINT, COSIGNED, LogFolder
 from sanyuan.audit.service import Standing
 from sanyuan.audit.settings import Settings
 from sanyuan.audit.streaming import events
@@ -108,13 +108,13 @@ class _Reads:
             self._followers -= 1
 
     async def log(self, request: Request) -> Response:
-        """The checkpoint, a hash tile or an entry bundle, by its one spelling."""
+        """The checkpoint, the cosigned one, a hash tile or an entry bundle, by its one spelling."""
         year = request.path_params.get("year")
         head = self._standing.measures.head
         if year is not None and (head is None or not head.origin.endswith(f"/{year}")):
             return PlainTextResponse("there is no log of that year\n", 404)
         path = request.path_params["path"]
-        if path == CHECKPOINT:
+        if path in (CHECKPOINT, COSIGNED):
             return await self._file(path, TEXT, MOMENT)
         try:
             Tile.parse(path)

@@ -18,6 +18,8 @@ from sanyuan.common.tlog.merkle import HASH_BYTES
 from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
 
 CHECKPOINT: Final = "checkpoint"
+COSIGNED: Final = "checkpoint.cosigned"
+"""The newest checkpoint that a quorum cosigned: that of `checkpoint`, or an older one."""
 
 
 class LogFolderError(SanyuanError):
@@ -77,6 +79,16 @@ class LogFolder:
         """Replace the checkpoint."""
         _write(self.path / CHECKPOINT, note)
         _sync_folder(self.path)
+
+    def write_cosigned(self, note: bytes) -> None:
+        """Replace the newest cosigned checkpoint."""
+        _write(self.path / COSIGNED, note)
+        _sync_folder(self.path)
+
+    def notes(self) -> list[bytes]:
+        """Return the published checkpoints that are there."""
+        paths = (self.path / CHECKPOINT, self.path / COSIGNED)
+        return [path.read_bytes() for path in paths if path.exists()]
 
     def drop_partials(self, full: Iterable[Tile]) -> None:
         """Remove the partial forms of tiles that are full now (tlog-tiles, "Partial Tiles")."""

@@ -22,6 +22,7 @@ _OLDEST = Gauge("sanyuan_audit_oldest_unprocessed_seconds", "age of the oldest r
 _UNSEALED = Gauge("sanyuan_audit_unsealed_seconds", "age of the oldest record under no checkpoint")
 _CHECKPOINT_AGE = Gauge("sanyuan_audit_checkpoint_age_seconds", "time since the last checkpoint")
 _SIZE = Gauge("sanyuan_audit_log_size", "leaves under the last checkpoint")
+_COSIGNED = Gauge("sanyuan_audit_cosigned_size", "leaves under the last cosigned checkpoint")
 _BATCH = Histogram(
     "sanyuan_audit_batch_records",
     "records in a batch",
@@ -41,6 +42,8 @@ class Measures:
         self._oldest = 0.0
         self._published_at = time.time()
         self.head: Checkpoint | None = None
+        self.cosigned = 0
+        """Size of the last checkpoint that a quorum of witnesses cosigned."""
 
     def idle(self) -> None:
         """Nothing waits: from here on append times should be near our clock."""
@@ -86,6 +89,7 @@ class Measures:
         _UNSEALED.set(now - self._stamps[0] / 1000 if self._stamps else 0.0)
         _CHECKPOINT_AGE.set(now - self._published_at)
         _SIZE.set(self.head.size if self.head else 0)
+        _COSIGNED.set(self.cosigned)
 
     def status(self) -> dict[str, Any]:
         """Return the figures; `lags` counts records by lag, in steps of 10 ms, since the start."""
@@ -93,6 +97,7 @@ class Measures:
             "origin": self.head.origin if self.head else None,
             "size": self.head.size if self.head else 0,
             "root": self.head.root.hex() if self.head else None,
+            "cosigned_size": self.cosigned,
             "checkpoint_age_s": round(time.time() - self._published_at, 3),
             "oldest_unprocessed_s": round(self._oldest, 3),
             "checkpoint_lag_ms": {"p50": self._quantile(0.5), "p99": self._quantile(0.99)},

@@ -88,6 +88,7 @@ class Publisher:
         self._sender = sender
         self._note = folder.checkpoint()
         self._full: list[Tile] = []
+        self._turn = asyncio.Lock()
         self.published = published
 
     @property
@@ -97,6 +98,10 @@ class Publisher:
 
     async def begin(self, parts: Sequence[Part]) -> None:
         """Send the newest checkpoint and seal again: their topics may have lost them."""
+        async with self._turn:
+            await self._begin(parts)
+
+    async def _begin(self, parts: Sequence[Part]) -> None:
         if self.published.size == 0:
             return
         if self._note is None or self._head_of(self._note) != self.published:
@@ -107,6 +112,22 @@ class Publisher:
 
     async def publish(self, head: Checkpoint, files: Files, parts: Sequence[Part]) -> None:
         """Publish `head` over committed leaves; raises ForkError before signing another history."""
+        async with self._turn:
+            await self._publish(head, files, parts)
+
+    async def publish_cosigned(self, head: Checkpoint, note: bytes) -> None:
+        """Publish a checkpoint of ours with the cosignatures of a quorum.
+
+        It lies in a file of its own; while it is the newest, `checkpoint` has the cosignatures too.
+        """
+        async with self._turn:
+            await asyncio.to_thread(self._folder.write_cosigned, note)
+            if head.agrees_with(self.published):
+                await asyncio.to_thread(self._folder.write_checkpoint, note)
+                self._note = note
+            await self._send_checkpoint(note)
+
+    async def _publish(self, head: Checkpoint, files: Files, parts: Sequence[Part]) -> None:
         await asyncio.to_thread(self._folder.write_tiles, files)
         failpoint("audit.after-tiles")
         note = await asyncio.to_thread(self._sign, head)

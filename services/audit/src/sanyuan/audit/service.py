@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from aiokafka import TopicPartition
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 from sqlalchemy import Connection
@@ -26,10 +25,11 @@ from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.growth import Growth
 from sanyuan.audit.intake import Intake, ParticipantsFeed
 from sanyuan.audit.measures import Measures
-from sanyuan.audit.publisher import CHECKPOINTS, Publisher, Sender
+from sanyuan.audit.published import published_notes
+from sanyuan.audit.publisher import Publisher, Sender
 from sanyuan.audit.recovery import ForkError, Recovered, newest_checkpoint, recover
 from sanyuan.audit.sequencer import Batch, Sealing, Sequencer
-from sanyuan.audit.settings import Settings
+from sanyuan.audit.settings import Settings, load_policy
 from sanyuan.audit.state import OWN_TOPIC
 from sanyuan.audit.store import (
     MODELS,
@@ -41,22 +41,21 @@ from sanyuan.audit.store import (
     write_sealing,
 )
 from sanyuan.audit.voice import Voice
+from sanyuan.audit.witnesses import Witnesses
 from sanyuan.common import memory
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.follower import Follower, Participants
-from sanyuan.common.kafka import start_consumer, stop_consumer
 from sanyuan.common.logkeys import load_log_key
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.positions import forget_taken, hash_at
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
-from sanyuan.common.systems import SystemFile
 from sanyuan.common.telemetry import record_hop
 from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.policy import Policy
 from sanyuan.common.topics import WEEK
 
-HISTORY_SECONDS: Final = 5.0
 FORGET_SECONDS: Final = 3600.0
 
 log = structlog.get_logger()
@@ -202,7 +201,8 @@ async def work(settings: Settings, standing: Standing) -> None:
         )
         stack.callback(database.close)
         standing.say("comparing the log with its checkpoints")
-        notes = [note for note in (folder.checkpoint(), await last_note(system)) if note]
+        policy = load_policy(settings.witness_policy)
+        notes = await published_notes(system, folder, key.verifier, policy)
         published = newest_checkpoint(notes, origin=key.name, key=key.verifier)
         recovered = await database.transaction(
             lambda each: recover(each, folder, published, domain=system.domain, own=own)
@@ -216,11 +216,12 @@ async def work(settings: Settings, standing: Standing) -> None:
         sender = Sender(system)
         stack.push_async_callback(sender.stop)
         voice = Voice(system.domain, system.source, system.signing)
+        publisher = Publisher(folder, key, sender, published)
         audit_log = AuditLog(
             database,
             Sequencer(state, voice, gap_seconds=settings.gap_seconds),
             recovered.growth,
-            Publisher(folder, key, sender, published),
+            publisher,
             standing,
         )
         await audit_log.publish_recovered(recovered, await database.transaction(load_parts))
@@ -232,7 +233,28 @@ async def work(settings: Settings, standing: Standing) -> None:
         standing.intake, standing.waiting = intake, None
         memory.settle()
         log.info("ready", source=system.source, size=state.size, published=published.size)
-        await run(intake, audit_log, settings.checkpoint_seconds)
+        async with asyncio.TaskGroup() as tasks:
+            if policy is not None:
+                witnesses = make_witnesses(policy, folder, publisher, standing, settings)
+                stack.push_async_callback(witnesses.stop)
+                tasks.create_task(witnesses.run(), name="witnesses")
+            tasks.create_task(run(intake, audit_log, settings.checkpoint_seconds), name="run")
+
+
+def make_witnesses(
+    policy: Policy,
+    folder: LogFolder,
+    publisher: Publisher,
+    standing: Standing,
+    settings: Settings,
+) -> Witnesses:
+    """Return what asks the policy's witnesses and publishes what they cosign."""
+
+    async def publish(head: Checkpoint, note: bytes) -> None:
+        await publisher.publish_cosigned(head, note)
+        standing.measures.cosigned = head.size
+
+    return Witnesses(policy, folder, standing.announced, publish, settings.witness_seconds)
 
 
 async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
@@ -260,25 +282,6 @@ async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
     async with asyncio.TaskGroup() as tasks:
         for loop in (read, append, seal):
             tasks.create_task(loop(), name=loop.__name__)
-
-
-async def last_note(system: SystemFile) -> bytes | None:
-    """Return the newest record of `audit-checkpoints`, None when there is none."""
-    consumer = await start_consumer(system)
-    try:
-        partition = TopicPartition(CHECKPOINTS, 0)
-        consumer.assign([partition])
-        end = (await consumer.end_offsets([partition]))[partition]
-        start = (await consumer.beginning_offsets([partition]))[partition]
-        if start == end:
-            return None
-        consumer.seek(partition, end - 1)
-        async with asyncio.timeout(HISTORY_SECONDS):
-            record = await consumer.getone(partition)
-        note: bytes | None = record.value
-        return note
-    finally:
-        await stop_consumer(consumer)
 
 
 def check_founding(participants: Participants, key: SigningKey) -> None:

@@ -10,6 +10,8 @@ from typing import Final, Self
 
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.logkeys import LOG_KEY_FILE
+from sanyuan.common.rules import RuleError
+from sanyuan.common.tlog.policy import Policy
 
 _PREFIX: Final = "SANYUAN_AUDIT_"
 
@@ -30,6 +32,10 @@ class Settings:
     """Between two checkpoints while something is new."""
     gap_seconds: float = 60.0
     """How long a place may stay open before the log says so."""
+    witness_policy: Path | None = None
+    """A C2SP tlog-policy with the witnesses to ask and their quorum; None: nobody is asked."""
+    witness_seconds: float = 1.0
+    """Between two checkpoints that witnesses are asked to cosign."""
 
     @property
     def system_file(self) -> Path:
@@ -60,8 +66,10 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read `SANYUAN_VAR`, `SANYUAN_OTLP_ENDPOINT` and `SANYUAN_AUDIT_*`.
 
-        `…_HTTP_HOST`, `…_HTTP_PORT`, `…_CHECKPOINT_SECONDS`, `…_GAP_SECONDS`. Raises SettingError.
+        `…_HTTP_HOST`, `…_HTTP_PORT`, `…_CHECKPOINT_SECONDS`, `…_GAP_SECONDS`, `…_WITNESS_POLICY`,
+        `…_WITNESS_SECONDS`. Raises SettingError.
         """
+        policy = environment.get(_PREFIX + "WITNESS_POLICY")
         return cls(
             var=Path(environment.get("SANYUAN_VAR", "var")),
             http_host=environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1"),
@@ -69,7 +77,21 @@ class Settings:
             otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
             checkpoint_seconds=_positive(environment, "CHECKPOINT_SECONDS", 0.5),
             gap_seconds=_positive(environment, "GAP_SECONDS", 60.0),
+            witness_policy=Path(policy) if policy else None,
+            witness_seconds=_positive(environment, "WITNESS_SECONDS", 1.0),
         )
+
+
+def load_policy(path: Path | None) -> Policy | None:
+    """Read the policy of witnesses; raises SettingError."""
+    if path is None:
+        return None
+    try:
+        return Policy.parse(path.read_bytes())
+    except OSError as error:
+        raise SettingError(error.strerror or str(error), where=str(path)) from None
+    except RuleError as error:
+        raise SettingError(error.what, where=f"{path} {error.where or ''}".strip()) from None
 
 
 def _positive(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from sanyuan.catalog.domain.rules import Rules
-from sanyuan.catalog.domain.working_days import Calendar
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.working_days import Calendar
 
 _PREFIX: Final = "SANYUAN_CATALOG_"
 MAX_ANSWER_DAYS: Final = 250

@@ -12,9 +12,12 @@ from sanyuan.client.follow import Follower
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.client.verify.render import print_report
 from sanyuan.client.verify.source import open_source
+from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import VerifierKey
+from sanyuan.common.rules import RuleError
 from sanyuan.common.systems import SystemFile
+from sanyuan.common.tlog.policy import Policy
 
 Log = Annotated[
     str | None, typer.Argument(help="A tlog-tiles folder or its URL; VAR/audit/log by default.")
@@ -26,20 +29,43 @@ LogKey = Annotated[str | None, typer.Option(help="Verifier key; by default the o
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", help="A C2SP tlog-policy: witnesses and their quorum.")
+]
+
+
+class PolicyFileError(SanyuanError):
+    """The policy cannot be read."""
+
+
 class KeysError(SanyuanError):
     """The keys to verify with are not known."""
 
 
-def verify(
+def verify(  # noqa: PLR0913, PLR0917  one for each option
     log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
+    policy: PolicyFile = None,
+    ask_witnesses: Annotated[  # noqa: FBT002  a flag of the command line
+        bool, typer.Option(help="Ask the policy's witnesses over HTTP what they have seen.")
+    ] = False,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Where to write proof of misbehaviour, if there is any.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002  a flag of the command line
     var: Var = DEFAULT_VAR,
 ) -> None:
     """Check every byte of a log; exit 0 sound, 10 incomplete, 20 forged, 30 could not check."""
     keys = guard(lambda: find_keys(var, agency_key, log_key))
-    report = check_with_progress(log or default_log(var), *keys)
+    views = Views(keys[1], guard(lambda: read_policy(policy)))
+    if ask_witnesses:  # before the log's checkpoint is read, which may only be newer
+        views.ask()
+    report = check_with_progress(log or default_log(var), *keys, views)
+    if report.evidence is not None:
+        path = evidence or Path(f"misbehaviour-{report.size}.txt")
+        path.write_bytes(report.evidence)
+        ERR.print(f"日志作弊的证据 proof of misbehaviour: {path}", style="bold red", markup=False)
     if as_json:
         OUT.print_json(json.dumps(report.as_json()))
     else:
@@ -52,7 +78,9 @@ def default_log(var: Path) -> str:
     return str(var / "audit" / "log")
 
 
-def check_with_progress(log: str, agency_key: VerifierKey, log_key: VerifierKey) -> Report:
+def check_with_progress(
+    log: str, agency_key: VerifierKey, log_key: VerifierKey, views: Views | None = None
+) -> Report:
     """Verify with a progress bar on standard error."""
     columns = (
         TextColumn("verifying"),
@@ -67,6 +95,7 @@ def check_with_progress(log: str, agency_key: VerifierKey, log_key: VerifierKey)
             agency_key,
             log_key,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            views=views,
         )
 
 
@@ -96,6 +125,18 @@ def follow(
                 )
 
     run(work())
+
+
+def read_policy(path: Path | None) -> Policy:
+    """Read a policy, that without witnesses when there is no file; raises PolicyFileError."""
+    if path is None:
+        return Policy()
+    try:
+        return Policy.parse(path.read_bytes())
+    except OSError as error:
+        raise PolicyFileError(error.strerror or str(error), where=str(path)) from None
+    except RuleError as error:
+        raise PolicyFileError(error.what, where=f"{path} {error.where or ''}".strip()) from None
 
 
 def find_keys(

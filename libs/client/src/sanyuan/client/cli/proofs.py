@@ -10,13 +10,20 @@ import typer
 from rich.table import Table
 
 from sanyuan.client.cli.console import DEFAULT_VAR, ERR, OUT, Var, guard, report
-from sanyuan.client.cli.log import AgencyKey, AsJson, Log, LogKey, default_log, find_keys
+from sanyuan.client.cli.log import (
+    AgencyKey,
+    AsJson,
+    Log,
+    LogKey,
+    PolicyFile,
+    default_log,
+    find_keys,
+    read_policy,
+)
 from sanyuan.client.proving import Proven, RecordProof, find_proof, parse_wanted
 from sanyuan.client.proving.bundle import MAX_PROOF_BYTES, RecordProofError
 from sanyuan.client.verify.source import open_source
 from sanyuan.common.errors import SanyuanError
-from sanyuan.common.rules import RuleError
-from sanyuan.common.tlog.policy import Policy
 
 SUFFIX: Final = ".tlog-proof"
 EXIT_NOT_PROVEN: Final = 20
@@ -26,9 +33,6 @@ NOT_SHOWN: Final = (
     ("日志完整、且人人所见相同", "that the log is complete, and the same for everybody"),
 )
 UNWITNESSED: Final = ("未核对见证者", "no witness was asked for")
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", help="A C2SP tlog-policy: witnesses and their quorum.")
-]
 
 
 class ProofFileError(SanyuanError):
@@ -84,7 +88,7 @@ def verify_proof(
             raise typer.BadParameter("name a proof, or a --page to write")
         return
     keys = guard(lambda: find_keys(var, agency_key, log_key))
-    trusted = guard(lambda: _read_policy(policy))
+    trusted = guard(lambda: read_policy(policy))
     raw = guard(lambda: _read(file))
     try:
         shown = RecordProof.parse(raw).verify(*keys, trusted.keys)
@@ -160,15 +164,6 @@ def _key(shown: Proven) -> str:
         f"{shown.key.key_id.hex()}, 主管机构登记于 registered by the agency in entry "
         f"{shown.registered:,}"
     )
-
-
-def _read_policy(path: Path | None) -> Policy:
-    if path is None:
-        return Policy()
-    try:
-        return Policy.parse(_read(path))
-    except RuleError as error:
-        raise ProofFileError(error.what, where=f"{path} {error.where or ''}".strip()) from None
 
 
 def _read(path: Path) -> bytes:

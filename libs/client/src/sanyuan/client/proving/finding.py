@@ -1,7 +1,7 @@
 """Finds a record in a log and puts its proof together, from tiles that are proven as they are read.
 
 A record is wanted by its index, by its place in its stream, or by its id. Without an index the log
-is read from its beginning, once: at a few hundred thousand entries a second.
+is read from its beginning up to the record; only what looks like it is hashed and parsed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from sanyuan.client.proving.bundle import RecordProof, RecordProofError, registered_key
-from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
+from sanyuan.client.verify.source import CHECKPOINT, COSIGNED, LogSource, SourceError, read_tile
 from sanyuan.common.envelope import format_sequence
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.folding import PARTICIPANTS
@@ -23,7 +23,7 @@ from sanyuan.common.sources import SOURCE, key_name
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import inclusion_proof
-from sanyuan.common.tlog.tiles import WIDTH, nodes_of
+from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, nodes_of
 
 MAX_DIGITS: Final = 18
 _INDEX: Final = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
@@ -84,20 +84,19 @@ def parse_wanted(text: str) -> Wanted:
 def find_proof(
     source: LogSource, agency_key: VerifierKey, log_key: VerifierKey, wanted: Wanted
 ) -> RecordProof:
-    """Make the proof of a record under the newest checkpoint, and verify it.
+    """Make the proof of a record, and verify it.
 
+    It is made under the cosigned checkpoint when that covers the record, else under the newest one.
     Raises NoSuchRecordError, SourceError, ForgedLogError and RecordProofError.
     """
+    cosigned = source.read(COSIGNED)  # first: the newest checkpoint can only be newer
     raw = source.read(CHECKPOINT)
     if raw is None:
         raise SourceError("the log has no checkpoint yet", where=source.name)
-    try:
-        head = Checkpoint.open(raw, origin=log_key.name, keys=[log_key])
-    except NoteError as error:
-        raise ForgedLogError(error.what, where=source.name) from None
-    tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
-    search = _Search(tiles, agency_key)
+    search = _search(source, raw, agency_key, log_key)
     index = search.index_of(wanted)
+    if cosigned is not None and index < _open(source, cosigned, log_key).size:
+        raw, search = cosigned, _search(source, cosigned, agency_key, log_key)
     proof = RecordProof.make(
         search.entry(index),
         (index, search.path(index)),
@@ -108,10 +107,26 @@ def find_proof(
     return proof
 
 
+def _open(source: LogSource, note: bytes, log_key: VerifierKey) -> Checkpoint:
+    try:
+        return Checkpoint.open(note, origin=log_key.name, keys=[log_key])
+    except NoteError as error:
+        raise ForgedLogError(error.what, where=source.name) from None
+
+
+def _search(
+    source: LogSource, note: bytes, agency_key: VerifierKey, log_key: VerifierKey
+) -> _Search:
+    head = _open(source, note, log_key)
+    tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
+    return _Search(source, tiles, agency_key)
+
+
 class _Search:
     """Looks around in one tree."""
 
-    def __init__(self, tiles: AuthenticTiles, agency_key: VerifierKey) -> None:
+    def __init__(self, source: LogSource, tiles: AuthenticTiles, agency_key: VerifierKey) -> None:
+        self._source = source
         self._tiles = tiles
         self._agency_key = agency_key
         self._node = nodes_of(tiles.head.size, tiles.hashes)
@@ -139,26 +154,25 @@ class _Search:
         raise NoSuchRecordError(f"the log has {self._tiles.head.size:,} entries")
 
     def keys_of(self, index: int) -> list[int]:
-        """The registrations that lead from the pinned key to the one of an entry, oldest first."""
+        """The registrations that lead from the pinned key to the one of an entry, oldest first.
+
+        Empty for the pinned key, and when there are none: then the proof does not verify.
+        """
         leaf = parse_leaf(self.entry(index))
-        registered: dict[tuple[str, bytes], tuple[int, tuple[str, bytes]]] = {}
         wanted = key_name(leaf.envelope.source), leaf.key_id
         pinned = self._agency_key.name, self._agency_key.key_id
-        if wanted == pinned:
-            return []
-        for at, each in self._leaves(_REGISTERS, index):
-            try:
-                key = registered_key(each)
-            except (RecordProofError, NoteError):
-                continue
+        chains: dict[tuple[str, bytes], list[int]] = {pinned: []}
+        registrations = self._leaves(_REGISTERS, index)
+        while wanted not in chains and (found := next(registrations, None)):
+            at, each = found
             signer = key_name(each.envelope.source), each.key_id
-            if signer[0] == pinned[0]:
-                registered.setdefault((key.name, key.key_id), (at, signer))
-        chain: list[int] = []
-        while wanted != pinned and wanted in registered:
-            at, wanted = registered.pop(wanted)
-            chain.insert(0, at)
-        return chain
+            if signer[0] == pinned[0] and signer in chains:
+                try:
+                    key = registered_key(each)
+                except (RecordProofError, NoteError):
+                    continue
+                chains.setdefault((key.name, key.key_id), [*chains[signer], at])
+        return chains.get(wanted, [])
 
     def _first(self, needle: bytes, fits: Callable[[Leaf], bool]) -> int:
         for at, leaf in self._leaves(needle, self._tiles.head.size):
@@ -171,8 +185,12 @@ class _Search:
         )
 
     def _leaves(self, needle: bytes, end: int) -> Iterator[tuple[int, Leaf]]:
-        """The leaves below `end` that have these bytes."""
+        """The leaves below `end` that have these bytes; only bundles with them are proven."""
+        size = self._tiles.head.size
         for bundle in range(-(-end // WIDTH)):
+            width = min(WIDTH, size - bundle * WIDTH)
+            if needle not in read_tile(self._source, Tile(ENTRIES, bundle, width)):
+                continue
             for at, raw in enumerate(self._tiles.entries(bundle), bundle * WIDTH):
                 if at < end and needle in raw:
                     try:

@@ -39,6 +39,15 @@ class Finding:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+@dataclass(frozen=True)
+class Witnessed:
+    """The newest tree of the log that a witness cosigned, and when (seconds since 1970)."""
+
+    name: str
+    size: int
+    time: int
+
+
 class Integrity(StrEnum):
     """Is what the log holds what was signed, at its place, unchanged?"""
 
@@ -78,6 +87,12 @@ class Report:
     """What the verifier cannot know, whatever the log says."""
     suppressed: int = field(default=0)
     """Further findings that were counted, but not kept."""
+    witnesses: tuple[Witnessed, ...] = ()
+    """Those of the policy that cosigned."""
+    witnessed_size: int | None = None
+    """Size of the largest tree that the policy's quorum cosigned."""
+    evidence: bytes | None = None
+    """Proof that the log signed two histories: see `sanyuan verify-misbehaviour`."""
 
     def having(self, grade: Grade) -> tuple[Finding, ...]:
         """The findings of one grade."""
@@ -125,5 +140,8 @@ class Report:
             "seconds": round(self.seconds, 3),
             "findings": [finding.as_json() for finding in self.findings],
             "suppressed": self.suppressed,
+            "witnesses": [vars(witness) for witness in self.witnesses],
+            "witnessed_size": self.witnessed_size,
+            "evidence": self.evidence.decode() if self.evidence else None,
             "unchecked": list(self.unchecked),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -16,6 +17,8 @@ STYLES: Final = {
     Grade.INCOMPLETE: "yellow",
     Grade.NOTICE: "cyan",
 }
+MAX_TIME: Final = 253_402_300_799
+"""The end of the year 9999: what a witness says its clock shows may be anything."""
 INTEGRITY: Final = {
     Integrity.SOUND: ("bold green", "sound: every entry is what was signed, where it was put"),
     Integrity.FORGED: ("bold red", "FORGED: see the findings"),
@@ -58,6 +61,12 @@ def _summary(report: Report) -> Table:
     table.add_row("integrity", Text(text, style=style))
     style, text = COMPLETENESS[report.completeness]
     table.add_row("completeness", Text(text, style=style))
+    for witness in report.witnesses:
+        at = datetime.fromtimestamp(min(witness.time, MAX_TIME), UTC)
+        seen = f"{witness.name}: {witness.size:,} entries, {at:%Y-%m-%d %H:%M:%S} UTC"
+        table.add_row("witness seen", Text(seen))
+    if report.witnessed_size is not None:
+        table.add_row("quorum", f"cosigned the first {report.witnessed_size:,} entries")
     return table
 
 

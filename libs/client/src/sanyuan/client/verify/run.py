@@ -14,6 +14,7 @@ from sanyuan.client.verify.history import History
 from sanyuan.client.verify.source import CHECKPOINT, NO_MARK, LogSource, SourceError, open_source
 from sanyuan.client.verify.state import State, load_state, save_state, state_file, state_folder
 from sanyuan.client.verify.walk import Progress, Walk
+from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.directory import Directory
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -25,7 +26,6 @@ MAX_FINDINGS: Final = 200
 UNCHECKED: Final = (
     "events that nobody recorded: no log proves them",
     "sealed attachments: the log holds their digests only",
-    "whether others were shown another log: no witness signed this checkpoint",
 )
 
 
@@ -52,12 +52,14 @@ def verify_log(
     state_dir: Path | None = None,
     progress: Progress | None = None,
     jobs: int | None = None,
+    views: Views | None = None,
 ) -> Report:
     """Verify a whole log, or what is new since the last time; never raises for what it finds.
 
     `source` is a folder, a URL or an open LogSource; `state_dir` (default: the user's XDG state
     folder) is where sound results are remembered; `jobs` is the number of processes, by default one
-    for each core.
+    for each core. `views` has the policy of witnesses, and what else was seen of this log before
+    the call.
     """
     started = time.monotonic()
     name = source if isinstance(source, str) else source.name
@@ -66,8 +68,9 @@ def verify_log(
     try:
         # A source that the caller opened is the caller's to close.
         with open_source(source) if isinstance(source, str) else nullcontext(source) as opened:
+            views = views or Views(log_key)
             report = _Verification(
-                opened, agency_key, log_key, state_dir or state_folder(), progress, jobs
+                opened, agency_key, log_key, state_dir or state_folder(), progress, jobs, views
             ).run(report, told)
     except SourceError as error:
         told.tell(Finding(Grade.UNREADABLE, error.what, path=error.where))
@@ -76,8 +79,20 @@ def verify_log(
         seconds=time.monotonic() - started,
         findings=tuple(told.kept),
         suppressed=told.suppressed,
-        unchecked=UNCHECKED,
+        unchecked=(*UNCHECKED, _unwitnessed(report)),
     )
+
+
+def _unwitnessed(report: Report) -> str:
+    """What stays open about other people's views."""
+    if not report.witnesses:
+        return "whether others were shown another log: no witness's cosignature was checked"
+    size = report.witnessed_size
+    if size is None or report.size is None:
+        return "whether others than these witnesses were shown another log"
+    if size < report.size:
+        return f"whether others were shown other entries from {size:,} on: not cosigned yet"
+    return "whether others were shown another log, should these witnesses act together"
 
 
 @dataclass(frozen=True)
@@ -88,33 +103,51 @@ class _Verification:
     state_dir: Path
     progress: Progress | None
     jobs: int | None
+    views: Views
 
     def run(self, report: Report, told: _Findings) -> Report:
-        head = self._head(told)
-        if head is None:
+        self.views.read(self.source)
+        note = self.source.read(CHECKPOINT)
+        head = self._head(note, told)
+        if head is None or note is None:
             return report
         report = replace(report, origin=head.origin, size=head.size, root=head.root.hex())
         path = state_file(self.state_dir, head.origin, self.agency_key, self.log_key)
         saved = load_state(path)
+        if saved and saved.note:
+            self.views.add("what this verifier saw last", saved.note)
         if saved and (contradiction := _contradiction(saved.head, head)):
             told.tell(contradiction)
-            return report
+            return self._judge(report, note, head, told)
         mark = self.source.fingerprint(_lasting(head.size))
+        state: State | None = None
         if saved and self._unchanged(saved):
             report, state = self._pass(report, head, saved, told, saved)
-            if state is not None:
-                save_state(path, replace(state, fingerprint=mark))
-                return report
-            # Something is wrong behind the saved state: only a whole pass can say where.
-            told.kept.clear()
-            told.counts.clear()
-        report, state = self._pass(report, head, None, told, saved)
-        if state is not None:
-            save_state(path, replace(state, fingerprint=mark))
+            if state is None:
+                # Something is wrong behind the saved state: only a whole pass can say where.
+                told.kept.clear()
+                told.counts.clear()
+        if state is None:
+            report, state = self._pass(report, head, None, told, saved)
+        report = self._judge(report, note, head, told)
+        if state is not None and not report.having(Grade.FORGED):
+            save_state(path, replace(state, fingerprint=mark, note=note))
         return report
 
-    def _head(self, told: _Findings) -> Checkpoint | None:
-        raw = self.source.read(CHECKPOINT)
+    def _judge(self, report: Report, note: bytes, head: Checkpoint, told: _Findings) -> Report:
+        """Compare with every other view of the log."""
+        judged = self.views.judge(self.source, note, head)
+        for finding in judged.findings:
+            told.tell(finding)
+        return replace(
+            report,
+            witnesses=judged.witnesses,
+            witnessed_size=judged.witnessed_size,
+            evidence=bytes(judged.evidence) if judged.evidence else None,
+            findings=tuple(told.kept),
+        )
+
+    def _head(self, raw: bytes | None, told: _Findings) -> Checkpoint | None:
         if raw is None:
             told.tell(Finding(Grade.UNREADABLE, "the log has no checkpoint", path=CHECKPOINT))
             return None

@@ -16,6 +16,8 @@ from sanyuan.common.tlog.merkle import HASH_BYTES
 from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
 
 CHECKPOINT = "checkpoint"
+COSIGNED = "checkpoint.cosigned"
+"""The newest checkpoint that a quorum of witnesses cosigned, where the log has one."""
 NO_MARK = b""
 MAX_RESOURCE_BYTES = 32 * 1024 * 1024
 """A bundle of 256 entries of 65,535 bytes is half of it."""

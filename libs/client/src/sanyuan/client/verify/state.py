@@ -34,6 +34,8 @@ class State:
     history: dict[str, Any]
     fingerprint: bytes | None
     """Of the files below the head; see `LogSource.fingerprint`."""
+    note: bytes | None = None
+    """The head as the log signed it: evidence, should the log ever contradict it."""
 
     def tree(self) -> Tree:
         """Return the tree at the head."""
@@ -72,9 +74,10 @@ def load_state(path: Path) -> State | None:
             tuple(decode_base64(row) for row in saved["edge"]),
             saved["history"],
             None if mark is None else bytes.fromhex(mark),
+            saved["note"].encode() if saved.get("note") else None,
         )
         return state if state.tree().root() == state.head.root else None
-    except (ValueError, LookupError, TypeError, SanyuanError):
+    except (ValueError, LookupError, TypeError, AttributeError, SanyuanError):
         return None
 
 
@@ -85,6 +88,7 @@ def save_state(path: Path, state: State) -> None:
         "edge": [encode_base64(row) for row in state.edge],
         "history": state.history,
         "fingerprint": None if state.fingerprint is None else state.fingerprint.hex(),
+        "note": None if state.note is None else state.note.decode(),
     }
     write_saved(path, VERSION, saved)
 

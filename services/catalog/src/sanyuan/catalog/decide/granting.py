@@ -12,8 +12,8 @@ from sanyuan.catalog.domain.grants import (
 )
 from sanyuan.catalog.domain.requests import Ask, Decide, Remind, Revoke
 from sanyuan.catalog.domain.resources import Entry, Serving
-from sanyuan.catalog.domain.working_days import deadline
 from sanyuan.common.contracts.catalog import Resource
+from sanyuan.common.working_days import deadline
 
 
 def ask(desk: Desk, request: Ask) -> answers.Issued | answers.Pending | GrantRefused:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sanyuan.catalog.domain.working_days import Calendar
+from sanyuan.common.working_days import Calendar
 
 
 @dataclass(frozen=True, slots=True)

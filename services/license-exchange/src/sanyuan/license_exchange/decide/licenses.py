@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from sanyuan.common.license_identifiers import MAX_VERSION
 from sanyuan.common.sdjwt.statuslist import Status
 from sanyuan.license_exchange.decide.desk import NOT_PROVEN, Desk
 from sanyuan.license_exchange.domain.answers import (
@@ -15,7 +16,6 @@ from sanyuan.license_exchange.domain.answers import (
 from sanyuan.license_exchange.domain.contents import Content, Issuing, complete
 from sanyuan.license_exchange.domain.drafts import ContentFault, Draft
 from sanyuan.license_exchange.domain.holders import ERASED
-from sanyuan.license_exchange.domain.identifiers import MAX_VERSION
 from sanyuan.license_exchange.domain.licenses import KeyName, License, Place, Version
 from sanyuan.license_exchange.domain.lifecycle import (
     STATUS,

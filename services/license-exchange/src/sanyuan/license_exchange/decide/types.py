@@ -12,7 +12,13 @@ from sanyuan.license_exchange.domain.answers import (
 from sanyuan.license_exchange.domain.licenses import DepartmentKeys, IssuerSeed, KeyName
 from sanyuan.license_exchange.domain.requests import DelegateIssuer, OpenIssuer, RegisterType
 from sanyuan.license_exchange.domain.secrets import fresh_issuer_seed
-from sanyuan.license_exchange.domain.types import TypeRevision, definer_of, first_incompatible
+from sanyuan.license_exchange.domain.types import (
+    MAX_TYPE_BYTES,
+    TypeRevision,
+    definer_of,
+    first_incompatible,
+    is_too_large,
+)
 
 NOT_A_DEPARTMENT = IssuerRefused(
     "not-a-department", "departments issue licences, and the agency does"
@@ -26,6 +32,8 @@ def register(desk: Desk, request: RegisterType) -> TypeAccepted | TypeRefused:
         return TypeRefused(
             "not-yours", "the first 18 characters of the code are its definer's credit code"
         )
+    if is_too_large(new):
+        return TypeRefused("too-large", f"a type has at most {MAX_TYPE_BYTES} bytes as JSON")
     known = desk.type(new.code)
     if known is None:
         desk.changes.types[new.code] = TypeRevision(new, 1)

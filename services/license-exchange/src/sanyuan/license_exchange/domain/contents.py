@@ -11,9 +11,9 @@ from typing import Final
 import orjson
 
 from sanyuan.common.contracts.license_exchange import METADATA
+from sanyuan.common.license_identifiers import LicenseIdentifier
 from sanyuan.license_exchange.domain.drafts import ContentFault, Draft
 from sanyuan.license_exchange.domain.fields import ContentError, Json, read_fields
-from sanyuan.license_exchange.domain.identifiers import LicenseIdentifier
 from sanyuan.license_exchange.domain.texts import folded
 from sanyuan.license_exchange.domain.types import TypeRevision
 

@@ -19,8 +19,8 @@ from sanyuan.common.identifiers import (
     parse_credit_code,
     parse_name,
 )
+from sanyuan.common.license_identifiers import parse_serial
 from sanyuan.license_exchange.domain.fields import ContentError, Json, read_date, read_text
-from sanyuan.license_exchange.domain.identifiers import parse_serial
 
 MAX_CONTENT_BYTES: Final = 16 * 1024
 CREDIT_CODE: Final = "001"

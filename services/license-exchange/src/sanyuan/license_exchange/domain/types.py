@@ -4,11 +4,13 @@ A type is changed by a new revision. Licences that are out keep what they say, s
 fields and relax them, but no field may vanish or mean something else.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sanyuan.common.contracts.license_exchange import LicenseType
 
-CODE_LENGTH = 18
+CODE_LENGTH: Final = 18
+MAX_TYPE_BYTES: Final = 56 * 1024
+"""As JSON: with its envelope it is a public fact, and a value has at most 60 KiB (design §3)."""
 
 
 class TypeRevision(NamedTuple):
@@ -25,6 +27,11 @@ class TypeRevision(NamedTuple):
     def lets_issue(self, participant: str) -> bool:
         """Whether a participant may issue licences of this type."""
         return self.type.issuers is None or participant in self.type.issuers
+
+
+def is_too_large(kind: LicenseType) -> bool:
+    """Whether the fact that would publish a type could not be written."""
+    return len(kind.model_dump_json(exclude_none=True).encode()) > MAX_TYPE_BYTES
 
 
 def definer_of(code: str) -> str:

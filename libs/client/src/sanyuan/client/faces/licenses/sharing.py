@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sanyuan.client import facts
 from sanyuan.client.faces.licenses.asking import Around, LicenseAsking, Token, token_bytes
 from sanyuan.client.inbox import Decision
-from sanyuan.client.licenses import EVENTS, SERVICE, CheckedLicense, LicenseChecker, fold_issuers
+from sanyuan.client.licenses import EVENTS, CheckedLicense, LicenseChecker, fold_issuers
 from sanyuan.common.contracts.license_exchange import (
     LicenseFieldsShared,
     OpenPresentation,
@@ -155,10 +155,9 @@ class SharingFace(LicenseAsking):
         Issuers' keys are those on ``license-exchange-events``. Raises SdJwtError, CatchUpError,
         StatusUnavailableError.
         """
-        base = self._system.urls.get(SERVICE, "")
         raws = await facts.read_facts(self._system, EVENTS)
-        keys = fold_issuers(raws, await self._connector.refresh(), base)
-        async with LicenseChecker.open(keys, base) as checker:
+        keys = fold_issuers(raws, await self._connector.refresh())
+        async with LicenseChecker.open(keys) as checker:
             return await checker.check(sd_jwt, at=at)
 
 

@@ -91,7 +91,7 @@ class LicenseTypeRefused(Refused):
     """The type is not registered, or not changed."""
 
     TYPE = "license-exchange.license-type-refused.v1"
-    reason: Literal["not-yours", "incompatible"]
+    reason: Literal["not-yours", "incompatible", "too-large"]
     field: ItemName | None = None
     """The first field that an existing licence could not have any more."""
 

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanyuan.catalog.domain.working_days import Calendar, deadline
+from sanyuan.common.working_days import Calendar, deadline
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHINA = timedelta(hours=8)

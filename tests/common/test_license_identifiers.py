@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sanyuan.common.identifiers import IdentifierError
-from sanyuan.license_exchange.domain.identifiers import (
+from sanyuan.common.license_identifiers import (
     LicenseIdentifier,
     check_character,
     parse_identifier,

@@ -1,0 +1,61 @@
+"""Where the newest checkpoint may be found: the folder, the topic, and what witnesses remember.
+
+The start takes the newest of all, so that a log whose folder and broker were both put back to an
+old state does not go on from there while a witness knows better.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiokafka import TopicPartition
+
+from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.publisher import CHECKPOINTS
+from sanyuan.audit.witnesses import notes_of_witnesses
+from sanyuan.common.kafka import start_consumer, stop_consumer
+from sanyuan.common.notes import VerifierKey
+from sanyuan.common.systems import SystemFile
+from sanyuan.common.tlog.policy import Policy
+
+HISTORY_SECONDS: Final = 5.0
+LAST_NOTES: Final = 16
+
+
+async def published_notes(
+    system: SystemFile, folder: LogFolder, key: VerifierKey, policy: Policy | None
+) -> list[bytes]:
+    """Return signed notes, the newest checkpoint of the log among them; key and log share a name.
+
+    Witnesses that cannot be reached are left out: the log must be able to go on without them.
+    """
+    notes = [*folder.notes(), *await _notes_in_topic(system, key.name)]
+    if policy is not None:
+        notes += await notes_of_witnesses(policy, key)
+    return notes
+
+
+async def _notes_in_topic(system: SystemFile, origin: str) -> list[bytes]:
+    """Return the last few records of `audit-checkpoints` that are of this log.
+
+    Behind the newest checkpoint there may be cosigned ones that are older, one a round at most.
+    """
+    consumer = await start_consumer(system)
+    try:
+        partition = TopicPartition(CHECKPOINTS, 0)
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        start = (await consumer.beginning_offsets([partition]))[partition]
+        at = max(start, end - LAST_NOTES)
+        consumer.seek(partition, at)
+        notes: list[bytes] = []
+        async with asyncio.timeout(HISTORY_SECONDS):
+            while at < end:
+                record = await consumer.getone(partition)
+                at = record.offset + 1
+                if record.key == origin.encode() and record.value:
+                    notes.append(record.value)
+        return notes
+    finally:
+        await stop_consumer(consumer)
