@@ -63,7 +63,8 @@ class Composed:
 @pytest.fixture(scope="module")
 def composed() -> Iterator[Composed]:
     first = 40_000 + os.getpid() % 10_000
-    names = ("SANYUAN_KAFKA_PORT", "SANYUAN_IDENTITY_HTTP_PORT", "SANYUAN_AUDIT_HTTP_PORT")
+    services = ("IDENTITY", "LICENSE_EXCHANGE", "CATALOG", "AUDIT")
+    names = ("SANYUAN_KAFKA_PORT", *(f"SANYUAN_{each}_HTTP_PORT" for each in services))
     chosen: dict[str, str] = {}
     for name in names:
         port = ports.free(first)
