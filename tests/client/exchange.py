@@ -211,7 +211,7 @@ class Side:
         for stream, first in (await self.database.transaction(unconfirmed)).items():
             load = partial(load_from, stream=stream, first=first, limit=1000)
             self.post.submit(await self.database.transaction(load))
-        await self.desk.receiver.load()
+        await self.desk.load()
         work = [*self.desk.work(self._ends), self._read()]
         self._tasks = [asyncio.create_task(each) for each in work]
 

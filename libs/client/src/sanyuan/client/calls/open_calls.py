@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from sanyuan.common.contracts.message import CommandRef
@@ -36,10 +36,10 @@ class OpenCallRow(SQLModel, table=True):
     sequence: int = Field(primary_key=True)
     id: str
     hash: str
-    grant: str
+    grant_id: str
     serving_system: str
     fields: str
-    case: str
+    case_id: str
     deadline: float
     state: int = Field(index=True)
 
@@ -121,10 +121,10 @@ class OpenCalls:
                 row.sequence,
                 row.id,
                 row.hash,
-                row.grant,
+                row.grant_id,
                 row.serving_system,
                 tuple(row.fields.split(",")),
-                row.case,
+                row.case_id,
                 row.deadline,
             )
             if row.state == _OPEN:
@@ -157,29 +157,33 @@ class OpenCalls:
         return [call for call in self._open.values() if call.deadline <= now]
 
 
+_INSERT: Final = (
+    "INSERT INTO open_call (source, sequence, id, hash, grant_id, serving_system, fields, case_id,"
+    " deadline, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_DELETE: Final = "DELETE FROM open_call WHERE source = ? AND sequence = ?"
+
+
 def insert_open(connection: Connection, calls: Sequence[OpenCall]) -> None:
     """Write calls in the transaction of their commands."""
     if calls:
-        connection.execute(
-            insert(TABLE),
-            [call._asdict() | {"fields": ",".join(call.fields), "state": _OPEN} for call in calls],
-        )
+        rows = [
+            (*call[:6], ",".join(call.fields), call.case, call.deadline, _OPEN) for call in calls
+        ]
+        connection.exec_driver_sql(_INSERT, rows)
 
 
-_DELETE: Final = delete(TABLE).where(
-    TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence")
-)
+def delete_answered(connection: Connection, refs: Iterable[Ref]) -> None:
+    """End calls by what an inbox has, in the transaction that takes it."""
+    if rows := [(source, number) for source, _, number in refs]:
+        connection.exec_driver_sql(_DELETE, rows)
+
+
 _MARK: Final = (
     update(TABLE)
     .where(TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence"))
     .values(state=bindparam("to"))
 )
-
-
-def delete_answered(connection: Connection, refs: Iterable[Ref]) -> None:
-    """End calls by what an inbox has, in the transaction that takes it."""
-    if rows := [{"of_source": source, "at_sequence": number} for source, _, number in refs]:
-        connection.execute(_DELETE, rows)
 
 
 def mark_ended(connection: Connection, refs: Iterable[Ref]) -> None:

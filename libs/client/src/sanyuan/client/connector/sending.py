@@ -6,6 +6,7 @@ admitted call which it answers leaves the inbox. So each is answered once, whate
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 import structlog
@@ -13,10 +14,10 @@ from sqlalchemy import Connection
 
 from sanyuan.client.calls import OpenCall, OpenCalls, Opening
 from sanyuan.client.calls.open_calls import insert_open
+from sanyuan.client.connector.committing import Commits
 from sanyuan.client.connector.errors import StreamStoppedError
 from sanyuan.client.connector.handing import fail
 from sanyuan.client.inbox import Place, hand_out
-from sanyuan.common.database import Database
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.outbox import Draft, Outbox, Row, Stream
@@ -70,8 +71,8 @@ class _Parcel(NamedTuple):
 class Sender:
     """Start `run` as a task; the rows of a stream are placed in the order of `send`."""
 
-    def __init__(self, database: Database, outgoing: Outgoing, calls: OpenCalls) -> None:
-        self._database = database
+    def __init__(self, commits: Commits, outgoing: Outgoing, calls: OpenCalls) -> None:
+        self._commits = commits
         self._outgoing = outgoing
         self._calls = calls
         self._parcels: list[_Parcel] = []
@@ -117,13 +118,10 @@ class Sender:
         fail(error, (parcel.done for parcel in self._parcels))
 
     async def _commit(self, parcels: Sequence[_Parcel]) -> None:
-        """One transaction for all; when one of them cannot be written, one each."""
+        """All together; when one of them cannot be written, one by one."""
         try:
-            placed = await self._database.transaction(
-                lambda connection: self._write(connection, parcels)
-            )
+            placed = await self._commits.commit(partial(self._write, parcels=parcels))
         except SanyuanError as error:
-            self._outgoing.outbox.forget()
             if len(parcels) == 1:
                 fail(error, [parcels[0].done])
                 return
