@@ -25,7 +25,7 @@ from sanyuan.client.calls import (
     result_of,
 )
 from sanyuan.client.calls.open_calls import delete_answered, find_ended, mark_ended
-from sanyuan.client.connector.committing import Commits
+from sanyuan.client.connector.committing import Commits, Window
 from sanyuan.client.connector.handing import HandingOut
 from sanyuan.client.connector.serving import Serving
 from sanyuan.client.inbox import Decision, Place, kept, read_decision
@@ -90,6 +90,7 @@ class Receiver:
         self._refresh = refresh
         self._received: list[tuple[Sequence[RawRecord], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
+        self._window = Window()
         self._turn = asyncio.Lock()
         self.places = KnownPlaces()
         """What is known of the streams in the inboxes, until a transaction is rolled back."""
@@ -124,8 +125,10 @@ class Receiver:
             await asyncio.sleep(GATHER_SECONDS)
             self._wake.clear()
             batch, self._received = self._received, []
+            received = [raw for raws, _ in batch for raw in raws]
+            self._window.note(len(received))
             async with self._turn:
-                await self._take([raw for raws, _ in batch for raw in raws])
+                await self._take(received)
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)

@@ -7,22 +7,20 @@ admitted call which it answers leaves the inbox. So each is answered once, whate
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection
 
 from sanyuan.client.calls import OpenCall, OpenCalls, Opening
 from sanyuan.client.calls.open_calls import insert_open
-from sanyuan.client.connector.committing import Commits
+from sanyuan.client.connector.committing import Commits, Window
 from sanyuan.client.connector.errors import StreamStoppedError
 from sanyuan.client.connector.handing import fail
 from sanyuan.client.inbox import Place, hand_out
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.outbox import Draft, Outbox, Row, Stream
-
-GROUP_SECONDS: Final = 0.005
 
 log = structlog.get_logger()
 Placed = Callable[[Sequence[Row]], None]
@@ -77,6 +75,7 @@ class Sender:
         self._calls = calls
         self._parcels: list[_Parcel] = []
         self._wake = asyncio.Event()
+        self._window = Window()
 
     async def send(
         self,
@@ -102,9 +101,10 @@ class Sender:
         """Commit for ever; raises what the database raises."""
         while True:
             await self._wake.wait()
-            await asyncio.sleep(GROUP_SECONDS)
+            await self._window.wait()
             self._wake.clear()
             parcels, self._parcels = self._parcels, []
+            self._window.note(sum(len(parcel.drafts) for parcel in parcels))
             if parcels:
                 await self._commit(parcels)
 
