@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from sanyuan.client.calls import OpenCall, OpenCalls, Opening
-from sanyuan.client.calls.open_calls import insert_open
+from sanyuan.client.calls.open_calls import insert_open, open_call
 from sanyuan.client.connector.committing import Commits, Window
 from sanyuan.client.connector.errors import StreamStoppedError
 from sanyuan.client.connector.handing import fail
@@ -147,7 +147,7 @@ class Sender:
             if parcel.openings:
                 opened = zip(own, parcel.drafts, parcel.openings, strict=True)
                 placed.calls.extend(
-                    OpenCall.of(row, draft.case or "", opening) for row, draft, opening in opened
+                    open_call(row, draft.case or "", opening) for row, draft, opening in opened
                 )
         insert_open(connection, placed.calls)
         hand_out(connection, [place for parcel in parcels for place in parcel.answered])

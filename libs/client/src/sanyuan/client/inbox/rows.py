@@ -6,19 +6,16 @@ cost of a row.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlmodel import Field, SQLModel
 
+from sanyuan.client.inbox.kept import Kept, Place
 from sanyuan.common.database import table_of
-from sanyuan.common.envelope import Envelope, decode
+from sanyuan.common.envelope import decode
 from sanyuan.common.outbox import pack_headers, unpack_headers
 from sanyuan.common.record import Record
-
-Place = tuple[str, int]
-"""(Kafka topic, offset) of a record in an inbox."""
 
 
 class InboxRow(SQLModel, table=True):
@@ -45,22 +42,6 @@ class UnexpectedRow(SQLModel, table=True):
 ROWS: Final = table_of(InboxRow)
 UNEXPECTED: Final = table_of(UnexpectedRow)
 MODELS: Final = (InboxRow, UnexpectedRow)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A row as it was taken."""
-
-    topic: str
-    offset: int
-    envelope: Envelope
-    sealed: Mapping[str, bytes]
-    traceparent: str | None
-
-    @property
-    def place(self) -> Place:
-        """Where it lies."""
-        return self.topic, self.offset
 
 
 def kept(record: Record) -> Kept:
