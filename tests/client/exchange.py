@@ -30,6 +30,7 @@ from sanyuan.common.record import RawRecord, Record
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sanyuan.client.inbox import Decision
     from sanyuan.common.systems import SystemFile
 
 CATALOG = "//cn/services/catalog"
@@ -211,7 +212,7 @@ class Side:
         for stream, first in (await self.database.transaction(unconfirmed)).items():
             load = partial(load_from, stream=stream, first=first, limit=1000)
             self.post.submit(await self.database.transaction(load))
-        await self.desk.receiver.load()
+        await self.desk.load()
         work = [*self.desk.work(self._ends), self._read()]
         self._tasks = [asyncio.create_task(each) for each in work]
 
@@ -233,6 +234,13 @@ class Side:
         """How many rows a table has."""
         count = f"SELECT count(*) FROM {table}"  # noqa: S608  a test's own word
         return int(self.database.run(lambda c: c.exec_driver_sql(count).scalar()) or 0)
+
+    async def shows(self, count: int) -> list[Decision]:
+        """What waits to be handed out, once it is so much."""
+        async with asyncio.timeout(5):
+            while len(found := self.desk.waiting(self.system.source)) < count:  # noqa: ASYNC110  it looks into a tray
+                await asyncio.sleep(0.01)
+        return found
 
     async def _read(self) -> None:
         topic = self.system.inbox or ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.client.exchange import CATALOG, CODE, GRANT, TERMS
 from tests.client.test_sql_answers import resource
-from tests.common.conftest import FOOD, World
+from tests.common.conftest import FOOD, TAX, World
 
 from sanyuan.client.catalogue import Catalogue, fold_catalogue
 from sanyuan.common.record import RawRecord
@@ -38,8 +38,8 @@ def fold(world: World, *told: tuple[str, dict[str, Any]]) -> Catalogue:
 
 
 def test_what_is_published_and_opened_is_in_force(world: World) -> None:
-    found = fold(world, published(), OPENED)
-    assert found.resources[CODE].resource == resource()
+    found = fold(world, published(serving_system=TAX), OPENED)
+    assert found.resources[CODE].resource == resource(serving_system=TAX)
     assert found.grants_of(TERMS.grantee) == [TERMS]
     assert found.grants_of("91110000600037341L") == found.grants_of(None) == []
 
@@ -47,6 +47,13 @@ def test_what_is_published_and_opened_is_in_force(world: World) -> None:
 def test_the_last_revision_is_in_force(world: World) -> None:
     found = fold(world, published(), published(2, name="新名称"))
     assert (found.resources[CODE].revision, found.resources[CODE].resource.name) == (2, "新名称")
+
+
+def test_a_grant_is_called_where_its_resource_is_served_now(world: World) -> None:
+    other = "//cn/departments/91110000600037341L/another"
+    revised = published(2, serving_system=other, answer_within=60)
+    (terms,) = fold(world, published(serving_system=TAX), OPENED, revised).grants_of(TERMS.grantee)
+    assert (terms.serving_system, terms.answer_within, terms.bounds) == (other, 60, TERMS.bounds)
 
 
 @pytest.mark.parametrize(

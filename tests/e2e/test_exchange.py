@@ -1,10 +1,11 @@
-"""Shared calls on the real broker with the real catalog: by the SDK and by the terminal."""
+"""Shared calls on the real broker with the real catalog: by SDK, terminal and documents."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -29,12 +30,13 @@ from sanyuan.common.contracts.catalog import CallAdmitted, Reviewed
 
 pytestmark = pytest.mark.kafka
 
-CALLER: Final = "food-permits"
-PROVIDER: Final = "business-register"
+CALLER: Final = "kiosk"
+PROVIDER: Final = "spare-1"
 SYSTEMS: Final = {CALLER: DEPARTMENTS[1], PROVIDER: DEPARTMENTS[0]}
 REGISTER: Final = {"91": {"status": "正常", "registered_on": "2019-05-07"}}
 LATER: Final = datetime(2099, 1, 1, tzinfo=UTC)
 WAIT: Final = 30.0
+ROOT: Final = Path(__file__).parents[2]
 SANYUAN: Final = str(Path(sys.executable).with_name("sanyuan"))
 
 
@@ -231,3 +233,36 @@ def test_what_is_not_served_here_says_so(made: Installation, database: Path) -> 
     caller = str(system_path(made.var, CALLER))
     said = sanyuan(made, "serve", "--resource", "306002/000009", *arguments, "--as", caller, code=2)
     assert "no resource with this code is published" in said
+
+
+def snippet(name: str) -> str:
+    """A block of docs/connect.md, as it is written."""
+    text = (ROOT / "docs" / "connect.md").read_text(encoding="utf-8")
+    found = re.search(rf"<!-- {name}:.*?-->\s*```python\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_documents_provider_answers_the_documents_caller(
+    made: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "var").symlink_to(made.var)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SANYUAN_")}
+    command = [sys.executable, "-c", snippet("provider")]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as provider:
+        assert provider.stdout is not None
+        assert provider.stdout.readline() == "catalog.resource-submitted.v1\n"
+        assert "published" in sanyuan(made, "review", "306999/000001")
+        caller = subprocess.run(
+            [sys.executable, "-c", snippet("caller")],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        provider.kill()
+    assert caller.stdout.startswith("Answered {'status': '正常'} case "), caller.stderr

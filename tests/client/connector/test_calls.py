@@ -210,8 +210,7 @@ async def test_a_second_answer_is_shown_and_changes_nothing(
         result = await caller.me.call_resource(TERMS, {"code": "91"})
         shown = await first_unexpected(caller)
         answer(exchange, exchange.calls()[0], {"status": "third"})
-        await asyncio.sleep(0.1)
-        (third,) = caller.desk.waiting(FOOD)
+        (third,) = await caller.shows(1)
     assert isinstance(result, Answered)
     assert result.fields == {"status": "first"}
     assert shown.unexpected == third.unexpected == NOT_OPEN
@@ -227,8 +226,7 @@ async def test_the_answer_to_somebody_elses_call_is_unexpected(
         (call,) = await posted(exchange)
         for other in ({"source": TAX}, {"hash": "0" * 64}, {"sequence": f"{7:020d}"}):
             answer(exchange, call, changed={"call": ref(call) | other})
-        await asyncio.sleep(0.1)
-        shown = [decision.unexpected for decision in caller.desk.waiting(FOOD)]
+        shown = [decision.unexpected for decision in await caller.shows(3)]
         assert caller.rows("open_call") == 1
     assert shown == [
         "the answer to somebody else's call",

@@ -153,7 +153,7 @@ async def test_a_provider_sees_requests_until_it_has_decided_them(
         exchange.send(CATALOG, "inbox-tax", "catalog.grant-requested.v1", notice)
         exchange.send(CATALOG, "inbox-tax", "catalog.grant-overdue.v1", overdue)
         exchange.send(FOOD, "inbox-tax", "catalog.grant-requested.v1", notice)
-        await asyncio.sleep(0.1)
+        assert len(await side.shows(3)) == 3
         ((message, _),) = side.me.grant_requests()
         assert message.request == GRANT
         deciding = asyncio.create_task(side.me.decide_grant(GRANT, allow=True))

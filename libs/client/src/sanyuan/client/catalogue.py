@@ -40,8 +40,22 @@ class Catalogue:
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
 
     def grants_of(self, participant: str | None) -> list[GrantTerms]:
-        """What a participant holds, by its credit code."""
-        return [terms for terms in self.grants.values() if terms.grantee == participant]
+        """What a participant holds, by its credit code, as its resources are served now."""
+        held = [terms for terms in self.grants.values() if terms.grantee == participant]
+        return [self._as_served(terms) for terms in held]
+
+    def _as_served(self, terms: GrantTerms) -> GrantTerms:
+        """A revision may name another serving system than the grant was opened with."""
+        published = self.resources.get(terms.resource)
+        if published is None:
+            return terms
+        resource = published.resource
+        now = {
+            "serving_system": resource.serving_system,
+            "answer_within": resource.answer_within,
+            "needs_assertion": resource.needs_assertion,
+        }
+        return terms.model_copy(update=now)
 
 
 async def read_facts(system: SystemFile) -> list[RawRecord]:

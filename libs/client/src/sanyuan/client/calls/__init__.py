@@ -6,7 +6,8 @@ as unexpected and changes nothing.
 """
 
 from sanyuan.client.calls.judging import Arrived, Judged, judge, result_of
-from sanyuan.client.calls.open_calls import MODELS, OpenCall, OpenCalls, Opening, Ref, ref_of
+from sanyuan.client.calls.open_calls import MODELS, OpenCalls
+from sanyuan.client.calls.opening import OpenCall, Opening, Ref, ref_of
 from sanyuan.client.calls.results import Answered, CallResult, Failed, NoAnswer, Refused
 
 __all__ = [

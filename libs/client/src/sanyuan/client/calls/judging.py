@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from sanyuan.client.calls.open_calls import CALLS, OpenCall, Ref, ref_of
+from sanyuan.client.calls.opening import CALLS, OpenCall, Ref, ref_of
 from sanyuan.client.calls.results import Answered, CallResult, Failed, Refused
-from sanyuan.client.inbox import Decision
+from sanyuan.client.inbox.decision import Decision
 from sanyuan.common.contracts import message as contracts
 from sanyuan.common.contracts.catalog import CallAnswered, CallFailed
 from sanyuan.common.contracts.message import CommandRef

@@ -8,24 +8,19 @@ A call that ended without answer keeps its row for a week, so that a late answer
 import heapq
 import time
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
-from sanyuan.common.contracts.message import CommandRef
+from sanyuan.client.calls.opening import CALLS, OpenCall, Opening, Ref
 from sanyuan.common.database import table_of
-from sanyuan.common.envelope import format_sequence
 from sanyuan.common.outbox import Row
 
-CALLS: Final = "calls"
 SLACK_SECONDS: Final = 5.0
 """What a call may spend on its way to the catalog and its answer on its way back."""
 _OPEN, _ENDED, _TOLD = 0, 1, 2
 _CHUNK: Final = 400
-
-Ref = tuple[str, str, int]
-"""(source, Kafka topic, sequence) of a command of one's own."""
 
 
 class OpenCallRow(SQLModel, table=True):
@@ -36,10 +31,10 @@ class OpenCallRow(SQLModel, table=True):
     sequence: int = Field(primary_key=True)
     id: str
     hash: str
-    grant: str
+    grant_id: str
     serving_system: str
     fields: str
-    case: str
+    case_id: str
     deadline: float
     state: int = Field(index=True)
 
@@ -48,61 +43,19 @@ TABLE: Final = table_of(OpenCallRow)
 MODELS: Final = (OpenCallRow,)
 
 
-class Opening(NamedTuple):
-    """What a command opens besides its record, by the terms of its grant."""
-
-    grant: str
-    serving_system: str
-    fields: tuple[str, ...]
-    answer_within: float
-
-
-class OpenCall(NamedTuple):
-    """A call that waits; ``deadline`` in seconds since 1970."""
-
-    source: str
-    sequence: int
-    id: str
-    hash: str
-    grant: str
-    serving_system: str
-    fields: tuple[str, ...]
-    case: str
-    deadline: float
-
-    @classmethod
-    def of(cls, row: Row, case: str, opening: Opening) -> "OpenCall":
-        """The call of a command that was just placed."""
-        return cls(
-            source=row.source,
-            sequence=row.sequence,
-            id=row.id,
-            hash=row.hash,
-            grant=opening.grant,
-            serving_system=opening.serving_system,
-            fields=opening.fields,
-            case=case,
-            deadline=row.created + opening.answer_within + SLACK_SECONDS,
-        )
-
-    @property
-    def ref(self) -> Ref:
-        """Its place among one's own commands."""
-        return self.source, CALLS, self.sequence
-
-    def command(self, domain: str) -> CommandRef:
-        """How answers name it."""
-        return CommandRef(
-            source=self.source,
-            topic=f"{domain}/{CALLS}",
-            sequence=format_sequence(self.sequence),
-            hash=self.hash,
-        )
-
-
-def ref_of(command: CommandRef) -> Ref:
-    """The place of a command of one's own."""
-    return command.source, command.topic.partition("/")[2], int(command.sequence)
+def open_call(row: Row, case: str, opening: Opening) -> OpenCall:
+    """The call of a command that was just placed."""
+    return OpenCall(
+        source=row.source,
+        sequence=row.sequence,
+        id=row.id,
+        hash=row.hash,
+        grant=opening.grant,
+        serving_system=opening.serving_system,
+        fields=opening.fields,
+        case=case,
+        deadline=row.created + opening.answer_within + SLACK_SECONDS,
+    )
 
 
 class OpenCalls:
@@ -121,10 +74,10 @@ class OpenCalls:
                 row.sequence,
                 row.id,
                 row.hash,
-                row.grant,
+                row.grant_id,
                 row.serving_system,
                 tuple(row.fields.split(",")),
-                row.case,
+                row.case_id,
                 row.deadline,
             )
             if row.state == _OPEN:
@@ -157,29 +110,33 @@ class OpenCalls:
         return [call for call in self._open.values() if call.deadline <= now]
 
 
+_INSERT: Final = (
+    "INSERT INTO open_call (source, sequence, id, hash, grant_id, serving_system, fields, case_id,"
+    " deadline, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_DELETE: Final = "DELETE FROM open_call WHERE source = ? AND sequence = ?"
+
+
 def insert_open(connection: Connection, calls: Sequence[OpenCall]) -> None:
     """Write calls in the transaction of their commands."""
     if calls:
-        connection.execute(
-            insert(TABLE),
-            [call._asdict() | {"fields": ",".join(call.fields), "state": _OPEN} for call in calls],
-        )
+        rows = [
+            (*call[:6], ",".join(call.fields), call.case, call.deadline, _OPEN) for call in calls
+        ]
+        connection.exec_driver_sql(_INSERT, rows)
 
 
-_DELETE: Final = delete(TABLE).where(
-    TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence")
-)
+def delete_answered(connection: Connection, refs: Iterable[Ref]) -> None:
+    """End calls by what an inbox has, in the transaction that takes it."""
+    if rows := [(source, number) for source, _, number in refs]:
+        connection.exec_driver_sql(_DELETE, rows)
+
+
 _MARK: Final = (
     update(TABLE)
     .where(TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence"))
     .values(state=bindparam("to"))
 )
-
-
-def delete_answered(connection: Connection, refs: Iterable[Ref]) -> None:
-    """End calls by what an inbox has, in the transaction that takes it."""
-    if rows := [{"of_source": source, "at_sequence": number} for source, _, number in refs]:
-        connection.execute(_DELETE, rows)
 
 
 def mark_ended(connection: Connection, refs: Iterable[Ref]) -> None:

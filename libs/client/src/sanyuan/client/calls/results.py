@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sanyuan.client.inbox import Decision
+from sanyuan.client.inbox.decision import Decision
 from sanyuan.common.contracts.message import CommandRef
 
 

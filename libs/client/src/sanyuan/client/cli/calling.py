@@ -20,7 +20,6 @@ from sanyuan.client.system import ConnectedSystem, connect
 from sanyuan.common.contracts.catalog import CallAdmitted, GrantTerms, Resource
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.sources import parse_source
-from sanyuan.common.systems import SystemFile
 
 
 class ParameterError(SanyuanError):
@@ -58,9 +57,8 @@ def call(
     shown = guard(lambda: read_assertion(assertion)) if assertion else None
 
     async def work() -> CallResult:
-        participant = SystemFile.load(system).parsed.participant
         async with connect(system, say=say) as me:
-            terms = choose(await me.catalogue(), participant, what, purpose)
+            terms = choose(await me.catalogue(), me.participant, what, purpose)
             return await me.call_resource(
                 terms, parameters, case=case, assertion=shown, sampled=True
             )
@@ -125,9 +123,7 @@ def read_assertion(path: Path) -> str:
         ) from None
 
 
-def choose(
-    catalogue: Catalogue, participant: str | None, what: str, purpose: str | None
-) -> GrantTerms:
+def choose(catalogue: Catalogue, participant: str, what: str, purpose: str | None) -> GrantTerms:
     """The grant that is meant: by its id, or by its resource and purpose. Raises GrantError."""
     now = datetime.now(UTC)
     held = catalogue.grants_of(participant)

@@ -18,7 +18,6 @@ from sanyuan.client.faces.commands import MalformedCommandError
 from sanyuan.client.inbox import Decision
 from sanyuan.client.system import ConnectedSystem, connect
 from sanyuan.common.contracts.catalog import Bounds, GrantRequested, GrantTerms
-from sanyuan.common.systems import SystemFile
 
 T = TypeVar("T")
 grants = typer.Typer(
@@ -86,7 +85,7 @@ def list_grants(system: As) -> None:
     """本机构持有的授权 The grants that this participant holds, from the public facts."""
 
     async def read(me: ConnectedSystem) -> list[GrantTerms]:
-        return (await me.catalogue()).grants_of(SystemFile.load(system).parsed.participant)
+        return (await me.catalogue()).grants_of(me.participant)
 
     show_grants(as_system(system, read))
 

@@ -18,6 +18,7 @@ from sanyuan.client import calls, inbox
 from sanyuan.client.calls import CallResult, OpenCalls, Opening
 from sanyuan.client.calls.answering import Answer
 from sanyuan.client.calls.open_calls import forget_told, mark_told
+from sanyuan.client.connector.committing import Commits
 from sanyuan.client.connector.handing import CallWaiter, Handed, HandingOut, Waiter
 from sanyuan.client.connector.receiving import Ends, Receiver
 from sanyuan.client.connector.sending import Outgoing, Sender
@@ -53,14 +54,15 @@ class Desk:
         directory: Callable[[], Directory],
         refresh: Callable[[], Awaitable[Directory]],
     ) -> None:
+        calls = OpenCalls()
         self._database = database
-        self._calls = OpenCalls()
+        self._commits = Commits(database, lambda: self._forget_memory(outgoing))
         self._handing = HandingOut(system.source for system in systems)
-        self._sender = Sender(database, outgoing, self._calls)
+        self._sender = Sender(self._commits, outgoing, calls)
         by_source = {system.source: system for system in systems}
         self._serving = Serving(by_source, self._sender, directory)
         self.receiver = Receiver(
-            systems, database, self._calls, self._handing, self._serving, directory, refresh
+            systems, self._commits, calls, self._handing, self._serving, directory, refresh
         )
         self._failure: BaseException | None = None
 
@@ -132,6 +134,7 @@ class Desk:
     def work(self, ends: Ends) -> list[Coroutine[Any, Any, None]]:
         """What has to run; ``ends`` says where inboxes end."""
         return [
+            self._commits.run(),
             self._sender.run(),
             self.receiver.run(),
             self._serving.run(),
@@ -142,19 +145,29 @@ class Desk:
     def end(self, error: BaseException) -> None:
         """Tell everybody who waits: nothing comes any more."""
         self._failure = self._failure or error
+        self._commits.end(error)
         self._sender.end(error)
         self._serving.end(error)
         self._handing.end(error)
 
+    async def load(self) -> None:
+        """Deliver what an earlier life has received and not handed out."""
+        await self.receiver.load(self._database)
+
     async def forget_handed(self) -> None:
-        """Remove what the application has from the inbox."""
+        """Remove what the application has from the inbox, also when nothing works any more."""
         handed = self._handing.collect()
         if any(handed):
-            await self._database.transaction(lambda connection: _forget(connection, handed))
+            await self._database.transaction(partial(_forget, handed=handed))
 
     def failure(self) -> BaseException | None:
         """Why nothing goes on, when it does not."""
         return self._failure
+
+    def _forget_memory(self, outgoing: Outgoing) -> None:
+        """Nothing of a transaction counts, so nothing that was remembered of it does."""
+        outgoing.outbox.forget()
+        self.receiver.places.forget()
 
     def _check_alive(self) -> None:
         if (failure := self.failure()) is not None:
@@ -167,10 +180,11 @@ class Desk:
             self._check_alive()
             for source, decision in self._serving.overlooked():
                 self._handing.deliver(source, decision)
-            await self.forget_handed()
+            if any(handed := self._handing.collect()):
+                await self._commits.commit(partial(_forget, handed=handed))
             if time.monotonic() > forgotten + FORGET_SECONDS:
                 forgotten = time.monotonic()
-                await self._database.transaction(_forget_old)
+                await self._commits.commit(_forget_old)
 
     async def _end_overdue(self, ends: Ends) -> None:
         while True:

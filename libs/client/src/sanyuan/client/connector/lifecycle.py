@@ -95,7 +95,7 @@ class Connector(Desk):
         for system in self._systems:
             await wait_registered(system, self._follower, self._participants, say)
         await self._producer.start()
-        await self.receiver.load()
+        await self.load()
         readers = [reader.run() for reader in self._readers]
         self._tasks = [asyncio.create_task(work) for work in (*self.work(self._ends), *readers)]
         for task in self._tasks:

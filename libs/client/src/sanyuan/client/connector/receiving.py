@@ -25,6 +25,7 @@ from sanyuan.client.calls import (
     result_of,
 )
 from sanyuan.client.calls.open_calls import delete_answered, find_ended, mark_ended
+from sanyuan.client.connector.committing import Commits, Window
 from sanyuan.client.connector.handing import HandingOut
 from sanyuan.client.connector.serving import Serving
 from sanyuan.client.inbox import Decision, Place, kept, read_decision
@@ -71,7 +72,7 @@ class Receiver:
     def __init__(
         self,
         systems: Sequence[SystemFile],
-        database: Database,
+        commits: Commits,
         calls: OpenCalls,
         handing: HandingOut,
         serving: Serving,
@@ -81,7 +82,7 @@ class Receiver:
         self._domain = systems[0].domain
         self._by_inbox = {system.inbox: system for system in systems if system.inbox}
         self._inbox_of = {system.source: system.inbox for system in systems if system.inbox}
-        self._database = database
+        self._commits = commits
         self._calls = calls
         self._handing = handing
         self._serving = serving
@@ -89,17 +90,19 @@ class Receiver:
         self._refresh = refresh
         self._received: list[tuple[Sequence[RawRecord], asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
+        self._window = Window()
         self._turn = asyncio.Lock()
-        self._places = KnownPlaces()
+        self.places = KnownPlaces()
+        """What is known of the streams in the inboxes, until a transaction is rolled back."""
         self.offsets: dict[Partition, int] = {}
         """The next offset of each inbox that was not taken yet."""
 
-    async def load(self) -> None:
+    async def load(self, database: Database) -> None:
         """Stand where the database stands, and deliver what was not handed out."""
-        self.offsets = await self._database.transaction(load_offsets)
-        ended = await self._database.transaction(self._calls.load)
-        unexpected = await self._database.transaction(inbox.load_unexpected)
-        for row in await self._database.transaction(inbox.load_kept):
+        self.offsets = await database.transaction(load_offsets)
+        ended = await database.transaction(self._calls.load)
+        unexpected = await database.transaction(inbox.load_unexpected)
+        for row in await database.transaction(inbox.load_kept):
             system = self._by_inbox[row.topic]
             decision = read_decision(row, system, self._directory())
             if why := unexpected.get(row.place):
@@ -122,8 +125,10 @@ class Receiver:
             await asyncio.sleep(GATHER_SECONDS)
             self._wake.clear()
             batch, self._received = self._received, []
+            received = [raw for raws, _ in batch for raw in raws]
+            self._window.note(len(received))
             async with self._turn:
-                await self._take([raw for raws, _ in batch for raw in raws])
+                await self._take(received)
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)
@@ -140,7 +145,7 @@ class Receiver:
         async with self._turn:
             over = [call for call in due if self._is_over(call, known)]
             refs = [call.ref for call in over]
-            await self._database.transaction(lambda connection: mark_ended(connection, refs))
+            await self._commits.commit(partial(mark_ended, refs=refs))
             self._calls.closed(refs)
         self._deliver_ended(over)
 
@@ -162,9 +167,7 @@ class Receiver:
             await self._refreshed()
             items = [self._read(item.record) for item in items]
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
-        taken = await self._database.transaction(
-            lambda connection: self._write(connection, items, offsets)
-        )
+        taken = await self._commits.commit(partial(self._write, items=items, offsets=offsets))
         self.offsets |= offsets
         self._calls.closed(taken.judged.ended)
         _tell([*checked.rejections, *taken.rejections])
@@ -208,7 +211,7 @@ class Receiver:
         self, connection: Connection, items: Sequence[_Item], offsets: dict[Partition, int]
     ) -> _Taken:
         """The transaction: places, rows, the calls that end, and how far the inboxes were read."""
-        taken = take(connection, [item.record for item in items], self._places)
+        taken = take(connection, [item.record for item in items], self.places)
         inbox.insert_rows(connection, taken.records)
         own = {id(record) for record in taken.records}
         judged = judge(

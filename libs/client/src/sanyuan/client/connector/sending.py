@@ -6,22 +6,21 @@ admitted call which it answers leaves the inbox. So each is answered once, whate
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Connection
 
 from sanyuan.client.calls import OpenCall, OpenCalls, Opening
-from sanyuan.client.calls.open_calls import insert_open
+from sanyuan.client.calls.open_calls import insert_open, open_call
+from sanyuan.client.connector.committing import Commits, Window
 from sanyuan.client.connector.errors import StreamStoppedError
 from sanyuan.client.connector.handing import fail
 from sanyuan.client.inbox import Place, hand_out
-from sanyuan.common.database import Database
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.outbox import Draft, Outbox, Row, Stream
-
-GROUP_SECONDS: Final = 0.005
 
 log = structlog.get_logger()
 Placed = Callable[[Sequence[Row]], None]
@@ -70,12 +69,13 @@ class _Parcel(NamedTuple):
 class Sender:
     """Start `run` as a task; the rows of a stream are placed in the order of `send`."""
 
-    def __init__(self, database: Database, outgoing: Outgoing, calls: OpenCalls) -> None:
-        self._database = database
+    def __init__(self, commits: Commits, outgoing: Outgoing, calls: OpenCalls) -> None:
+        self._commits = commits
         self._outgoing = outgoing
         self._calls = calls
         self._parcels: list[_Parcel] = []
         self._wake = asyncio.Event()
+        self._window = Window()
 
     async def send(
         self,
@@ -101,9 +101,10 @@ class Sender:
         """Commit for ever; raises what the database raises."""
         while True:
             await self._wake.wait()
-            await asyncio.sleep(GROUP_SECONDS)
+            await self._window.wait()
             self._wake.clear()
             parcels, self._parcels = self._parcels, []
+            self._window.note(sum(len(parcel.drafts) for parcel in parcels))
             if parcels:
                 await self._commit(parcels)
 
@@ -117,13 +118,10 @@ class Sender:
         fail(error, (parcel.done for parcel in self._parcels))
 
     async def _commit(self, parcels: Sequence[_Parcel]) -> None:
-        """One transaction for all; when one of them cannot be written, one each."""
+        """All together; when one of them cannot be written, one by one."""
         try:
-            placed = await self._database.transaction(
-                lambda connection: self._write(connection, parcels)
-            )
+            placed = await self._commits.commit(partial(self._write, parcels=parcels))
         except SanyuanError as error:
-            self._outgoing.outbox.forget()
             if len(parcels) == 1:
                 fail(error, [parcels[0].done])
                 return
@@ -149,7 +147,7 @@ class Sender:
             if parcel.openings:
                 opened = zip(own, parcel.drafts, parcel.openings, strict=True)
                 placed.calls.extend(
-                    OpenCall.of(row, draft.case or "", opening) for row, draft, opening in opened
+                    open_call(row, draft.case or "", opening) for row, draft, opening in opened
                 )
         insert_open(connection, placed.calls)
         hand_out(connection, [place for parcel in parcels for place in parcel.answered])

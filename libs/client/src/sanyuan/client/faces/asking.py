@@ -73,6 +73,11 @@ class Asking:
         """Who this system is."""
         return self._system.source
 
+    @property
+    def participant(self) -> str:
+        """The credit code of whose system it is; empty for a service."""
+        return self._system.parsed.participant or ""
+
     async def ask(
         self,
         command: type[Message],

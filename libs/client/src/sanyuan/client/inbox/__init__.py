@@ -5,10 +5,9 @@ after a crash and never lost; in one life of a process each is handed out exactl
 """
 
 from sanyuan.client.inbox.decision import Decision, read_decision
+from sanyuan.client.inbox.kept import Kept, Place
 from sanyuan.client.inbox.rows import (
     MODELS,
-    Kept,
-    Place,
     hand_out,
     insert_rows,
     kept,

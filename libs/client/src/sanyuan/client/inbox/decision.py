@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sanyuan.client.inbox.rows import Kept, Place
+from sanyuan.client.inbox.kept import Kept, Place
 from sanyuan.client.inbox.trust import distrust
 from sanyuan.common.contracts.message import (
     Attachment,

@@ -1,20 +1,21 @@
-"""The rows of inboxes: what was taken and not handed out yet."""
+"""The rows of inboxes: what was taken and not handed out yet.
+
+A client's database is SQLite, so that its hot statements go to the driver as they are: half the
+cost of a row.
+"""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlmodel import Field, SQLModel
 
+from sanyuan.client.inbox.kept import Kept, Place
 from sanyuan.common.database import table_of
-from sanyuan.common.envelope import Envelope, decode
+from sanyuan.common.envelope import decode
 from sanyuan.common.outbox import pack_headers, unpack_headers
 from sanyuan.common.record import Record
-
-Place = tuple[str, int]
-"""(Kafka topic, offset) of a record in an inbox."""
 
 
 class InboxRow(SQLModel, table=True):
@@ -43,47 +44,35 @@ UNEXPECTED: Final = table_of(UnexpectedRow)
 MODELS: Final = (InboxRow, UnexpectedRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A row as it was taken."""
-
-    topic: str
-    offset: int
-    envelope: Envelope
-    sealed: Mapping[str, bytes]
-    traceparent: str | None
-
-    @property
-    def place(self) -> Place:
-        """Where it lies."""
-        return self.topic, self.offset
-
-
 def kept(record: Record) -> Kept:
     """A record that is about to be taken."""
     raw = record.raw
     return Kept(raw.topic, raw.offset, record.envelope, record.sealed, record.traceparent)
 
 
+_INSERT: Final = (
+    "INSERT INTO inbox_row (topic, offset, value, attachments, traceparent, received)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_DELETE: Final = "DELETE FROM inbox_row WHERE topic = ? AND offset = ?"
+
+
 def insert_rows(connection: Connection, records: Sequence[Record]) -> None:
     """Keep records that have taken their place; durable once the caller commits."""
-    if not records:
-        return
-    now = time.time()
-    connection.execute(
-        insert(ROWS),
-        [
-            {
-                "topic": record.raw.topic,
-                "offset": record.raw.offset,
-                "value": record.value,
-                "attachments": pack_headers(record.sealed.items()),
-                "traceparent": record.traceparent,
-                "received": now,
-            }
+    if records:
+        now = time.time()
+        rows = [
+            (
+                record.raw.topic,
+                record.raw.offset,
+                record.value,
+                pack_headers(record.sealed.items()),
+                record.traceparent,
+                now,
+            )
             for record in records
-        ],
-    )
+        ]
+        connection.exec_driver_sql(_INSERT, rows)
 
 
 def mark_unexpected(connection: Connection, reasons: Mapping[Place, str]) -> None:
@@ -98,9 +87,6 @@ def mark_unexpected(connection: Connection, reasons: Mapping[Place, str]) -> Non
         )
 
 
-_DELETE: Final = delete(ROWS).where(
-    ROWS.c.topic == bindparam("of_topic"), ROWS.c.offset == bindparam("at_offset")
-)
 _FORGET: Final = delete(UNEXPECTED).where(
     UNEXPECTED.c.topic == bindparam("of_topic"), UNEXPECTED.c.offset == bindparam("at_offset")
 )
@@ -110,9 +96,10 @@ def hand_out(
     connection: Connection, places: Iterable[Place], unexpected: Iterable[Place] = ()
 ) -> None:
     """Forget rows that the application has; ``unexpected`` are those that were marked so."""
-    for statement, gone in ((_DELETE, places), (_FORGET, unexpected)):
-        if parameters := [{"of_topic": topic, "at_offset": offset} for topic, offset in gone]:
-            connection.execute(statement, parameters)
+    if gone := list(places):
+        connection.exec_driver_sql(_DELETE, gone)
+    if marked := [{"of_topic": topic, "at_offset": offset} for topic, offset in unexpected]:
+        connection.execute(_FORGET, marked)
 
 
 def load_kept(connection: Connection) -> list[Kept]:
