@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,3 +88,12 @@ def test_a_broken_file_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database, not even a small one" * 100)
     with pytest.raises(DatabaseError, match="backup"):
         Database.open(f"sqlite:///{path}", MODELS)
+
+
+def test_a_database_of_another_release_is_not_opened(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    Database.open(url, []).close()
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        connection.execute("ALTER TABLE writer RENAME COLUMN fence TO guard")
+    with pytest.raises(DatabaseError, match="another release: writer has no fence"):
+        Database.open(url, [])

@@ -22,6 +22,7 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
     update,
 )
@@ -37,6 +38,10 @@ T = TypeVar("T")
 
 class DatabaseError(SanyuanError):
     """The database cannot be opened, or is another writer's now."""
+
+
+class DatabaseLockedError(DatabaseError):
+    """Another process is the writer."""
 
 
 class Writer(SQLModel, table=True):
@@ -79,7 +84,8 @@ class Database:
     def open(cls, url: str, models: Sequence[type[SQLModel]]) -> Self:
         """Take the lock, create missing tables and become the writer.
 
-        Raises DatabaseError when another process holds the lock.
+        Raises DatabaseLockedError when another process holds the lock, DatabaseError when the file
+        is broken or another release's.
         """
         path = Path(make_url(url).database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +94,15 @@ class Database:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediately)
         try:
-            SQLModel.metadata.create_all(engine, tables=[WRITER, COUNTER, *map(table_of, models)])
+            tables = [WRITER, COUNTER, *map(table_of, models)]
+            SQLModel.metadata.create_all(engine, tables=tables)
             with engine.begin() as connection:
+                _check_columns(connection, tables, path)
                 fence = _raise_fence(connection)
+        except DatabaseError:
+            engine.dispose()
+            lock.close()
+            raise
         except DBAPIError as error:
             engine.dispose()
             lock.close()
@@ -144,6 +156,19 @@ _FENCE: Final = select(WRITER.c.fence)
 _READ_FENCE: Final = str(_FENCE)
 
 
+def _check_columns(connection: Connection, tables: Sequence[Table], path: Path) -> None:
+    """Raises DatabaseError when a table lacks a column: its maker was another release."""
+    known = inspect(connection)
+    for table in tables:
+        there = {column["name"] for column in known.get_columns(table.name)}
+        if missing := sorted({column.name for column in table.columns} - there):
+            raise DatabaseError(
+                f"the database was made by another release: {table.name} has no {missing[0]}",
+                where=str(path),
+                do="go on with that release, or found the domain anew (make clean)",
+            )
+
+
 def _raise_fence(connection: Connection) -> int:
     fence = int(connection.scalar(_FENCE) or 0) + 1
     if fence == 1:
@@ -159,7 +184,7 @@ def _lock(path: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise DatabaseError(
+        raise DatabaseLockedError(
             "another process is the writer of this database",
             where=str(path),
             do="wait for it to end; a standby takes over when the lock is free",

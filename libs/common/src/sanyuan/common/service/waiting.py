@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from sanyuan.common.database import Database, DatabaseError
+from sanyuan.common.database import Database, DatabaseLockedError
 from sanyuan.common.follower import CatchUpError, Follower, Participants
 from sanyuan.common.systems import SystemFile, SystemFileError
 
@@ -47,10 +47,13 @@ async def wait_registered(
 
 
 async def wait_for_lock(open_database: Callable[[], Database], say: Say) -> Database:
-    """Become the writer; a hot standby stays here until the lock is free."""
+    """Become the writer; a hot standby stays here until the lock is free.
+
+    Raises DatabaseError when the database cannot be opened at all.
+    """
     while True:
         try:
             return open_database()
-        except DatabaseError as error:
+        except DatabaseLockedError as error:
             say(f"standing by: {error}")
         await asyncio.sleep(POLL_SECONDS * 5)
