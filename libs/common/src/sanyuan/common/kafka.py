@@ -49,8 +49,14 @@ def connection(system: SystemFile) -> dict[str, Any]:
     return settings
 
 
-async def start_producer(system: SystemFile, *, linger_ms: int = 5) -> AIOKafkaProducer:
-    """An idempotent producer; waits, saying so, until the broker answers."""
+async def start_producer(
+    system: SystemFile, *, linger_ms: int = 5, topics: Iterable[str] = ()
+) -> AIOKafkaProducer:
+    """An idempotent producer; waits, saying so, until the broker answers.
+
+    It learns of ``topics`` at once. Of any other one it asks when it first sends there, and each
+    time of all the others again: at 53 inboxes that took seconds of CPU on both sides.
+    """
     waits = 0
     while True:
         producer = AIOKafkaProducer(
@@ -63,6 +69,8 @@ async def start_producer(system: SystemFile, *, linger_ms: int = 5) -> AIOKafkaP
         )
         try:
             await _start(producer)
+            if known := set(topics):
+                await producer.client.set_topics(known)
         except KafkaError as error:
             await producer.stop()
             waits = await _wait(waits, error, system)

@@ -71,7 +71,9 @@ class Producer:
     ) -> None:
         self.outbox = Outbox()
         self._systems = {system.source: system for system in systems}
-        self.relay = Relay(database, self._systems.__getitem__, on_sent)
+        self.relay = Relay(
+            database, self._systems.__getitem__, on_sent, lambda: self._directory().by_inbox
+        )
         self._database = database
         self._system = systems[0]
         self._directory = directory

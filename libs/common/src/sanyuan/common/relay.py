@@ -7,7 +7,7 @@ seal covers it; a stream whose rows the log does not take is stopped, never skip
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -52,9 +52,16 @@ class _Repair:
 class Relay:
     """Start `run` as a task; hand committed rows over with `submit`."""
 
-    def __init__(self, database: Database, route: Route, on_sent: Sent | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        route: Route,
+        on_sent: Sent | None = None,
+        topics: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self._database = database
         self._route = route
+        self._topics = topics
         self._producers: dict[str, AIOKafkaProducer] = {}
         self.on_sent = on_sent
         self._pending: list[Row] = []
@@ -185,7 +192,8 @@ class Relay:
     async def _producer_of(self, user: str, source: str) -> AIOKafkaProducer:
         producer = self._producers.get(user)
         if producer is None:
-            producer = self._producers[user] = await start_producer(self._route(source))
+            system = self._route(source)
+            producer = self._producers[user] = await start_producer(system, topics=self._topics())
         return producer
 
     def _confirm(self, row: Row, partition: int, offset: int) -> None:

@@ -37,7 +37,7 @@ class NotAnInstallationError(SanyuanError):
 @app.command()
 def demo(
     rate: Annotated[float, typer.Option(help="Operations of the national mix a second.", min=1)] = (
-        1140  # so that what is completed by the last answer is still the nation's 1,118
+        600  # what two cores carry within a second today; the nation's average is 1,118
     ),
     seconds: Annotated[float, typer.Option(help="How long.", min=1)] = 60,
 ) -> None:

@@ -32,7 +32,7 @@ from sanyuan.common.topics import TOPICS
 MAX_RECORDS: Final = 2000
 # A batch costs about 4 ms whatever its size: the broker collects for a while before it answers,
 # which the checkpoint's half second hides.
-FETCH_WAIT_MS: Final = 150
+FETCH_WAIT_MS: Final = 250
 FETCH_MIN_BYTES: Final = 1024 * 1024
 RETRY_SECONDS: Final = 0.5
 

@@ -15,7 +15,7 @@ from sanyuan.common.database import Database
 from sanyuan.common.errors import SanyuanError
 
 QUIET_SECONDS: Final = 0.005
-BUSY_SECONDS: Final = 0.03
+BUSY_SECONDS: Final = 0.06
 MANY: Final = 10
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from sanyuan.common.systems import SystemFile
 
 POLL_MS: Final = 500
 # A moment's collecting at the broker saves most of the cost of fetching (faststream.md, fact 25).
-FETCH_MIN_BYTES: Final = 128 * 1024
-FETCH_WAIT_MS: Final = 80
+FETCH_MIN_BYTES: Final = 256 * 1024
+FETCH_WAIT_MS: Final = 120
 MAX_RECORDS: Final = 500
 
 log = structlog.get_logger()

@@ -101,7 +101,9 @@ class Sender:
         """Commit for ever; raises what the database raises."""
         while True:
             await self._wake.wait()
-            await self._window.wait()
+            # Answers come in company: their calls were received together.
+            if not any(parcel.answered for parcel in self._parcels):
+                await self._window.wait()
             self._wake.clear()
             parcels, self._parcels = self._parcels, []
             self._window.note(sum(len(parcel.drafts) for parcel in parcels))

@@ -7,8 +7,9 @@ back to where the database stands.
 """
 
 import ssl
+import time
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -31,12 +32,29 @@ MAX_BATCH: Final = 500
 POLL_MS: Final = 20
 # A batch costs about 1.5 ms whatever its size: the broker collects for a moment before it answers.
 FETCH_MIN_BYTES: Final = 256 * 1024
-FETCH_WAIT_MS: Final = 90
+FETCH_WAIT_MS: Final = 100
+LAG_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 """For a batch to end: it takes milliseconds, or it waits for a broker that may never come."""
 
 log = structlog.get_logger()
 KafkaRecords = tuple["ConsumerRecord[bytes | None, bytes | None]", ...]
+
+
+class Lag(KafkaAckableMessage):
+    """Tells the group how far the service is, once a second: only people look at it.
+
+    Kafka writes each offset down like a record; the truth is in the database.
+    """
+
+    _told: ClassVar[float] = 0.0
+
+    async def ack(self) -> None:
+        """Commit the offsets, if that was not done just now."""
+        now = time.monotonic()
+        if now > Lag._told + LAG_SECONDS:
+            Lag._told = now
+            await super().ack()
 
 
 class StoredOffsetError(SanyuanError):
@@ -126,7 +144,7 @@ def make_broker(system: SystemFile, topics: Sequence[str], cycle: Cycle) -> Kafk
     async def parse(message: KafkaRecords) -> StreamMessage[KafkaRecords]:
         # FastStream's own parser decodes headers, and loses a batch over one of them (fact 1).
         consumer = subscriber.consumer or FAKE_CONSUMER
-        return KafkaAckableMessage(raw_message=message, body=b"", consumer=consumer)
+        return Lag(raw_message=message, body=b"", consumer=consumer)
 
     subscriber(cycle.handle, parser=parse, decoder=_decode)
     return broker
