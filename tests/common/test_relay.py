@@ -80,3 +80,25 @@ async def test_rows_that_a_seal_covered_while_they_waited_are_not_sent_again(
     assert not relay._repairs
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.asyncio
+async def test_no_decision_is_sent_before_the_facts_of_its_batch(database: Database) -> None:
+    relay = Relay(database, nowhere)
+    events, decision = (FOOD, "identity-events"), (FOOD, "inbox-tax")
+    relay.repair(events, 3, delay=60.0)
+    await relay._send_new([Row(*decision, 8, b"", (), "", 0.0)])
+    assert relay._repairs[decision].first == 8
+    assert relay._repairs[decision].due == relay._repairs[events].due
+
+    relay._repairs[decision].due = 0.0
+    await relay._send_repairs()
+    assert relay._repairs[decision].due == relay._repairs[events].due
+
+
+@pytest.mark.asyncio
+async def test_a_stopped_stream_of_facts_holds_nobody_up(database: Database) -> None:
+    relay = Relay(database, nowhere)
+    relay.repair((FOOD, "identity-events"), 3)
+    relay.stop_stream((FOOD, "identity-events"), "not in the log")
+    assert relay._facts_due() is None

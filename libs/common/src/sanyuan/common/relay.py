@@ -32,6 +32,7 @@ MAX_BACKOFF_SECONDS: Final = 60.0
 MAX_DOUBLINGS: Final = 10
 LOAD_ROWS: Final = 2000
 MARK_SECONDS: Final = 0.25
+EVENTS_SUFFIX: Final = "-events"
 
 log = structlog.get_logger()
 Route = Callable[[str], SystemFile]
@@ -144,7 +145,21 @@ class Relay:
         usable = [row for row in rows if row.stream not in self._repairs and self._may(row.stream)]
         # Two waves: a revocation is on its topic before anyone reads a decision that knows of it.
         await self._send([row for row in usable if not row.topic.startswith(INBOX_PREFIX)])
-        await self._send([row for row in usable if row.topic.startswith(INBOX_PREFIX)])
+        inboxes = [row for row in usable if row.topic.startswith(INBOX_PREFIX)]
+        if (due := self._facts_due()) is not None:
+            for row in inboxes:
+                self._repairs.setdefault(row.stream, _Repair(row.sequence, due))
+            return
+        await self._send(inboxes)
+
+    def _facts_due(self) -> float | None:
+        """When facts that are not on their topic yet are sent again; None when all are there."""
+        waiting = (
+            repair.due
+            for stream, repair in self._repairs.items()
+            if stream[1].endswith(EVENTS_SUFFIX) and self._may(stream)
+        )
+        return max(waiting, default=None)
 
     def _may(self, stream: Stream) -> bool:
         return stream not in self.stopped
@@ -234,7 +249,11 @@ class Relay:
         due = [s for s, r in self._repairs.items() if r.due <= now]
         # Events before inboxes, as in `_send_new`.
         for stream in sorted(due, key=lambda stream: stream[1].startswith(INBOX_PREFIX)):
-            await self._repair(stream)
+            facts_due = self._facts_due() if stream[1].startswith(INBOX_PREFIX) else None
+            if facts_due is None:
+                await self._repair(stream)
+            else:
+                self._repairs[stream].due = facts_due
 
     async def _repair(self, stream: Stream) -> None:
         repair = self._repairs[stream]
