@@ -8,7 +8,8 @@ rejects as unreadable.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -55,11 +56,24 @@ async def _read_one_by_one(
         consumer.seek(partition, positions.get(partition, 0))
     steps = [_step(consumer, partition) for partition in partitions]
     found: Records = []
-    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+    with _at_once(consumer):
+        outcomes = await asyncio.gather(*steps, return_exceptions=True)
+    for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
         found += outcome
     return found
+
+
+@contextmanager
+def _at_once(consumer: AIOKafkaConsumer) -> Iterator[None]:
+    """Have the broker answer with what there is: each step would cost its wait for more."""
+    fetcher = consumer._fetcher  # noqa: SLF001  there is no public way
+    least, fetcher._fetch_min_bytes = fetcher._fetch_min_bytes, 1  # noqa: SLF001
+    try:
+        yield
+    finally:
+        fetcher._fetch_min_bytes = least  # noqa: SLF001
 
 
 async def _step(consumer: AIOKafkaConsumer, partition: TopicPartition) -> Records:

@@ -18,6 +18,7 @@ from sanyuan.sandbox import services
 from sanyuan.sandbox.bench.appending import append_rate, log_size
 from sanyuan.sandbox.bench.backlog import send_commands
 from sanyuan.sandbox.bench.bare import bare_loop
+from sanyuan.sandbox.bench.calls import Prepared, prepare, send_calls
 from sanyuan.sandbox.bench.cycle import decision_rate, inbox_ends
 from sanyuan.sandbox.bench.measures import Measure, as_table, compare, save
 from sanyuan.sandbox.language import Words
@@ -56,19 +57,22 @@ class _Bench:
     def run(self) -> list[Measure]:
         """Each measure beside the bare loop of this run."""
         runner = self._installation.runner
-        runner.stop("identity")
-        runner.stop("audit")
+        prepared = asyncio.run(prepare(self._var))
+        for name in ("identity", "catalog", "license-exchange", "audit"):
+            runner.stop(name)
         admin = self._installation.kafka.admin
         rate = asyncio.run(bare_loop(admin, BARE_RECORDS))
         bare = Measure("bare consume-produce loop", rate, "records/s")
         refused = self._cycle(permitted=False)
         verified = self._cycle(permitted=True)
+        admitted = self._admit(prepared)
         appended = self._append()
         checked = self._verify()
         return [
             bare,
             compare("identity cycle, refusals (no sealing)", refused, "records/s", bare),
             compare("identity cycle, verifications (all sealing)", verified, "records/s", bare),
+            compare("catalog cycle, shared calls admitted", admitted, "records/s", bare),
             compare("audit append, every signature checked", appended, "records/s", bare),
             compare("sanyuan verify, from zero", checked, "records/s", bare),
         ]
@@ -83,12 +87,22 @@ class _Bench:
         installation.runner.stop("identity")
         return rate
 
+    def _admit(self, prepared: Prepared) -> float:
+        admin = self._installation.kafka.admin
+        with bars(self._console) as report:
+            asyncio.run(send_calls(self._var, prepared, self._records, report))
+        starts = asyncio.run(inbox_ends(admin))
+        self._start("catalog")
+        rate = asyncio.run(decision_rate(admin, starts, self._records))
+        self._installation.runner.stop("catalog")
+        return rate
+
     def _append(self) -> float:
-        """Audit was down all the time: commands and decisions of both cycles wait for it."""
+        """Audit was down all the time: commands and decisions of all cycles wait for it."""
         log = self._var / "audit" / "log"
         start = log_size(log)
         self._start("audit")
-        return append_rate(log, start, 4 * self._records)
+        return append_rate(log, start, 6 * self._records)
 
     def _verify(self) -> float:
         log = self._var / "audit" / "log"
