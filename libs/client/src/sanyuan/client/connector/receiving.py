@@ -103,7 +103,9 @@ class Receiver:
         ended = await database.transaction(self._calls.load)
         unexpected = await database.transaction(inbox.load_unexpected)
         for row in await database.transaction(inbox.load_kept):
-            system = self._by_inbox[row.topic]
+            system = self._by_inbox.get(row.topic)
+            if system is None:  # of a system that is not connected this time: its rows stay
+                continue
             decision = read_decision(row, system, self._directory())
             if why := unexpected.get(row.place):
                 decision = replace(decision, unexpected=why)

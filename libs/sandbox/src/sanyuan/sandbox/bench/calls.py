@@ -1,7 +1,7 @@
 """A backlog of shared calls: made while the catalog is down, admitted once it is up again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,10 +30,9 @@ class NotPreparedError(SanyuanError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The systems that call, and each one's grant."""
+    """The grants of the systems that call, by their sources."""
 
-    files: tuple[SystemFile, ...]
-    terms: tuple[GrantTerms, ...]
+    terms: Mapping[str, GrantTerms]
 
 
 async def prepare(var: Path) -> Prepared:
@@ -43,45 +42,49 @@ async def prepare(var: Path) -> Prepared:
     """
     provider = SystemFile.load(system_path(var, PROVIDER))
     own = provider.source.split("/")[4]
-    everyone = [asker.file for asker in askers(var)]
-    callers = [file for file in everyone if file.source.split("/")[4] != own]
     agency = SystemFile.load(system_path(var, AGENCY_SOURCE.name))
-    async with _connected(var, [provider, *callers]) as systems, _office(var, agency) as office:
-        submitted = await systems[0].publish_resource(_resource(provider.source, own))
+    async with _connected(var) as systems, _office(var, agency) as office:
+        submitted = await systems[provider.source].publish_resource(_resource(provider.source, own))
         reviewed = Reviewed(resource=CODE, revision=1, publish=True)
         await office.review_resources([reviewed])
-        asked = [_ask(system) for system in systems[1:]]
-        outcomes = await asyncio.gather(*asked)
-    terms = tuple(outcome.terms for outcome in outcomes if isinstance(outcome, Granted))
+        callers = [source for source in systems if source.split("/")[4] != own]
+        outcomes = await asyncio.gather(*[_ask(systems[source]) for source in callers])
+    terms = {
+        source: outcome.terms
+        for source, outcome in zip(callers, outcomes, strict=True)
+        if isinstance(outcome, Granted)
+    }
     if len(terms) != len(callers):
         raise NotPreparedError(
             f"{len(callers) - len(terms)} of {len(callers)} grants are missing",
             where=submitted.reason or CODE,
         )
-    return Prepared(tuple(callers), terms)
+    return Prepared(terms)
 
 
 async def send_calls(var: Path, prepared: Prepared, count: int, report: Report) -> None:
     """Make ``count`` calls; all are on the topic once this returns."""
-    async with _connected(var, prepared.files) as systems:
+    callers = list(prepared.terms)
+    async with _connected(var) as systems:
         for start in range(0, count, AT_ONCE):
             end = min(count, start + AT_ONCE)
-            calls: list[list[Call]] = [[] for _ in systems]
+            calls: dict[str, list[Call]] = {source: [] for source in callers}
             for number in range(start, end):
-                at = number % len(systems)
-                call = Call(prepared.terms[at], {"code": SUBJECT}, sampled=False)
-                calls[at].append(call)
-            pairs = zip(systems, calls, strict=True)
-            await asyncio.gather(*[s.request_calls(own) for s, own in pairs if own])
+                source = callers[number % len(callers)]
+                call = Call(prepared.terms[source], {"code": SUBJECT}, sampled=False)
+                calls[source].append(call)
+            await asyncio.gather(
+                *[systems[source].request_calls(own) for source, own in calls.items() if own]
+            )
             report("calls", end, count)
 
 
 @asynccontextmanager
-async def _connected(
-    var: Path, files: "list[SystemFile] | tuple[SystemFile, ...]"
-) -> AsyncIterator[list[ConnectedSystem]]:
-    async with Connector.open(list(files), var / "bench" / "client.db") as connector:
-        yield [ConnectedSystem(connector, file) for file in files]
+async def _connected(var: Path) -> AsyncIterator[dict[str, ConnectedSystem]]:
+    """All systems that the benchmark ever uses: they share one outbox."""
+    files = [asker.file for asker in askers(var)]
+    async with Connector.open(files, var / "bench" / "client.db") as connector:
+        yield {file.source: ConnectedSystem(connector, file) for file in files}
         await connector.drained()
 
 
