@@ -44,7 +44,8 @@ KafkaRecords = tuple["ConsumerRecord[bytes | None, bytes | None]", ...]
 class Lag(KafkaAckableMessage):
     """Tells the group how far the service is, once a second: only people look at it.
 
-    Kafka writes each offset down like a record; the truth is in the database.
+    Kafka writes each offset down like a record; the truth is in the database. So after the last
+    batch the group can show one batch of lag that is not there, until the next one.
     """
 
     _told: ClassVar[float] = 0.0
