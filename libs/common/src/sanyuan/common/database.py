@@ -99,13 +99,11 @@ class Database:
             with engine.begin() as connection:
                 _check_columns(connection, tables, path)
                 fence = _raise_fence(connection)
-        except DatabaseError:
+        except (DatabaseError, DBAPIError) as error:
             engine.dispose()
             lock.close()
-            raise
-        except DBAPIError as error:
-            engine.dispose()
-            lock.close()
+            if isinstance(error, DatabaseError):
+                raise
             raise DatabaseError(
                 f"the database cannot be opened: {error.orig}",
                 where=str(path),

@@ -168,7 +168,7 @@ class Relay:
         """Send rows in order; a failure puts its stream under repair. True when all arrived."""
         if not rows:
             return True
-        sends: list[tuple[Sequence[Row], Awaitable[object]]] = []
+        sends: list[tuple[int, Sequence[Row], Awaitable[object]]] = []
         failed: dict[Stream, int] = {}
         for (user, topic, partition), parcel in self._parcels(rows).items():
             producer = await self._producer_of(user, parcel[0].source)
@@ -178,16 +178,16 @@ class Relay:
                 except KafkaError as error:
                     self._fail(packed, error, failed)
                     break  # what follows would come before what has failed
-                sends.append((packed, future))
+                sends.append((partition, packed, future))
                 failpoint("relay.after-first-send")
-        for sent_rows, future in sends:
+        for partition, sent_rows, future in sends:
             try:
                 sent = await future
             except KafkaError as error:
                 self._fail(sent_rows, error, failed)
             else:
                 for number, row in enumerate(sent_rows):
-                    self._confirm(row, partition_of_row(row), sent.offset + number)  # type: ignore[attr-defined]  # RecordMetadata
+                    self._confirm(row, partition, sent.offset + number)  # type: ignore[attr-defined]  # RecordMetadata
         failpoint("relay.after-send")
         for user in {self._route(source).username for source, _ in failed}:
             await self._discard_producer(user)
