@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sanyuan.audit.settings import SettingError, Settings, load_policy
+from sanyuan.audit.settings import Settings, load_policy
+from sanyuan.common.environment import SettingError
 
 
 def test_without_anything_the_installation_is_in_var() -> None:

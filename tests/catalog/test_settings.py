@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from sanyuan.catalog.domain.rules import Rules
-from sanyuan.catalog.settings import SettingError, Settings
+from sanyuan.catalog.settings import Settings
+from sanyuan.common.environment import SettingError
 
 
 def test_everything_has_a_default_below_var() -> None:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from sanyuan.common.environment import SettingError
 from sanyuan.identity.domain.rules import Rules, Terms
-from sanyuan.identity.settings import SettingError, Settings
+from sanyuan.identity.settings import Settings
 
 
 def test_everything_has_a_default_below_var() -> None:

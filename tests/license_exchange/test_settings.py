@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from sanyuan.common.environment import SettingError
 from sanyuan.license_exchange.domain.rules import Rules, StatusTimes
-from sanyuan.license_exchange.settings import SettingError, Settings
+from sanyuan.license_exchange.settings import Settings
 
 PREFIX = "SANYUAN_LICENSE_EXCHANGE_"
 

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.environment import SettingError
 from sanyuan.common.logkeys import LOG_KEY_FILE
 from sanyuan.common.rules import RuleError
 from sanyuan.common.tlog.policy import Policy
 
 _PREFIX: Final = "SANYUAN_AUDIT_"
-
-
-class SettingError(SanyuanError):
-    """A setting cannot be what it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,17 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Final, Self
 
 from sanyuan.catalog.domain.rules import Rules
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.environment import Reader
 from sanyuan.common.working_days import Calendar
 
 _PREFIX: Final = "SANYUAN_CATALOG_"
 MAX_ANSWER_DAYS: Final = 250
 MAX_BURST_SECONDS: Final = 3600
 MAX_PORT: Final = 65_535
-
-
-class SettingError(SanyuanError):
-    """A setting cannot be what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ class Settings:
         (dates with commas between: days off besides weekends, and weekend days that are worked),
         ``…_BURST_SECONDS``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, ``…_URL``. Raises SettingError.
         """
-        reader = _Reader(environment)
+        reader = Reader(environment, _PREFIX)
         rules = Rules()
         host = environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1")
         port = reader.number("HTTP_PORT", 8203, MAX_PORT)
@@ -81,27 +76,3 @@ class Settings:
                 ),
             ),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    environment: Mapping[str, str]
-
-    def number(self, name: str, default: int, largest: int) -> int:
-        text = self.environment.get(_PREFIX + name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= largest):
-            raise SettingError(f"not a whole number from 1 to {largest}", where=_PREFIX + name)
-        return int(text)
-
-    def dates(self, name: str) -> frozenset[date]:
-        listed = self.environment.get(_PREFIX + name, "").split(",")
-        try:
-            return frozenset(date.fromisoformat(text.strip()) for text in listed if text.strip())
-        except ValueError as error:
-            raise SettingError(
-                f"not a list of dates: {error}",
-                where=_PREFIX + name,
-                do="write them like 2026-10-01,2026-10-02",
-            ) from None

@@ -8,17 +8,13 @@ from typing import Final, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.environment import Reader, SettingError
 from sanyuan.common.rates import Rate
 from sanyuan.identity.domain.locks import LockRules
 from sanyuan.identity.domain.rules import TERMS, Rules, Terms
 
 _SECOND: Final = 1_000_000
 _PREFIX: Final = "SANYUAN_IDENTITY_"
-
-
-class SettingError(SanyuanError):
-    """A setting cannot be what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ class Settings:
         second), ``…_BURST``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, and ``…_TERMS`` as JSON: purpose →
         ``{"lifetime": seconds, "uses": n}``. Raises SettingError.
         """
-        reader = _Reader(environment)
+        reader = _Reader(environment, _PREFIX)
         locks, rate = LockRules(), Rate()
         return cls(
             var=Path(environment.get("SANYUAN_VAR", "var")),
@@ -92,16 +88,8 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    environment: Mapping[str, str]
-
-    def number(self, name: str, default: int) -> int:
-        text = self.environment.get(_PREFIX + name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise SettingError("not a whole number above 0", where=_PREFIX + name)
-        return int(text)
+class _Reader(Reader):
+    """With what only verifications need."""
 
     def terms(self, name: str) -> Mapping[str, Terms]:
         text = self.environment.get(_PREFIX + name)

@@ -4,11 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Final, Self
 
-from sanyuan.common.errors import SanyuanError
+from sanyuan.common.environment import Reader, SettingError
 from sanyuan.common.working_days import Calendar
 from sanyuan.license_exchange.domain.rules import Rules, StatusTimes
 
@@ -21,10 +20,6 @@ MAX_LIST_SIZE: Final = 2**24
 MAX_STATUS_SECONDS: Final = 30 * 24 * 3600
 MAX_PORT: Final = 65_535
 _PER_BYTE: Final = 4
-
-
-class SettingError(SanyuanError):
-    """A setting cannot be what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ class Settings:
         ``…_CODE_SECONDS``, ``…_LIST_SIZE``, ``…_STATUS_LIFETIME`` and ``…_STATUS_TTL`` (seconds),
         ``…_HTTP_HOST``, ``…_HTTP_PORT``. Raises SettingError.
         """
-        reader = _Reader(environment)
+        reader = _Reader(environment, _PREFIX)
         rules, times = Rules(), StatusTimes()
         port = reader.number("HTTP_PORT", 8202, MAX_PORT)
         return cls(
@@ -95,16 +90,8 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    environment: Mapping[str, str]
-
-    def number(self, name: str, default: int, largest: int) -> int:
-        text = self.environment.get(_PREFIX + name)
-        if text is None:
-            return default
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= largest):
-            raise SettingError(f"not a whole number from 1 to {largest}", where=_PREFIX + name)
-        return int(text)
+class _Reader(Reader):
+    """With what only licences need."""
 
     def list_size(self, name: str, default: int) -> int:
         size = self.number(name, default, MAX_LIST_SIZE)
@@ -121,14 +108,3 @@ class _Reader:
                 do="write it like https://licences.example.gov.cn",
             )
         return text
-
-    def dates(self, name: str) -> frozenset[date]:
-        listed = self.environment.get(_PREFIX + name, "").split(",")
-        try:
-            return frozenset(date.fromisoformat(text.strip()) for text in listed if text.strip())
-        except ValueError as error:
-            raise SettingError(
-                f"not a list of dates: {error}",
-                where=_PREFIX + name,
-                do="write them like 2026-10-01,2026-10-02",
-            ) from None
