@@ -3,10 +3,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sanyuan.common.secretsfile import KeysError
 from sanyuan.common.systems import SystemFile
 from sanyuan.identity.app import make_app, make_domain
 from sanyuan.identity.handlers import IdentityHandler
-from sanyuan.identity.keys import KeysError, make_keys
+from sanyuan.identity.keys import make_keys
 from sanyuan.identity.registers import RegisterUnavailableError
 from sanyuan.identity.settings import Settings
 

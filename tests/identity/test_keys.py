@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from sanyuan.identity.keys import KeysError, load_keys, make_keys, open_keys
+from sanyuan.common.secretsfile import KeysError
+from sanyuan.identity.keys import load_keys, make_keys, open_keys
 
 
 def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:

@@ -4,10 +4,11 @@ import httpx
 import pytest
 
 from sanyuan.common.contracts.license_exchange import LicenseExchangeTick
+from sanyuan.common.secretsfile import KeysError
 from sanyuan.common.systems import SystemFile
 from sanyuan.license_exchange.app import make_app, make_domain
 from sanyuan.license_exchange.handlers import LicenseExchangeHandler
-from sanyuan.license_exchange.keys import KeysError, make_keys
+from sanyuan.license_exchange.keys import make_keys
 from sanyuan.license_exchange.rendering import Addresses
 from sanyuan.license_exchange.settings import Settings
 

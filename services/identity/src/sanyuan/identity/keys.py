@@ -4,45 +4,30 @@ Whoever loses them loses every pseudonym and every lock, so a missing file besid
 knows people is an error, not a reason to make new ones.
 """
 
-import os
-import secrets
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sanyuan.common.secretsfile import (
+    KeyText,
+    SecretsFile,
+    fresh_key,
+    load_secrets,
+    write_secrets,
+)
+from sanyuan.identity.domain.pseudonyms import Keys
 
-from sanyuan.common.errors import SanyuanError
-from sanyuan.identity.domain.pseudonyms import KEY_BYTES, Keys
-
-_KEY: Final = r"^[A-Za-z0-9+/]{43}=$"
+_SERVICE: Final = "identity"
 
 
-class KeysError(SanyuanError):
-    """The file of the service's secrets is lost or broken."""
-
-
-class _KeysFile(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    pseudonyms: Annotated[str, Field(pattern=_KEY, repr=False)]
-    blind_index: Annotated[str, Field(pattern=_KEY, repr=False)]
+class _KeysFile(SecretsFile):
+    pseudonyms: KeyText
+    blind_index: KeyText
 
 
 def load_keys(path: Path) -> Keys:
     """Read the secrets; raises KeysError."""
-    try:
-        file = _KeysFile.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise KeysError(
-            "the secrets of identity are lost",
-            where=str(path),
-            do="restore the file from its backup: without it no person is recognised again",
-        ) from None
-    except ValidationError:
-        raise KeysError(
-            "the secrets of identity are broken", where=str(path), do="restore it from its backup"
-        ) from None
+    file = load_secrets(path, _KeysFile, _SERVICE, "no person is recognised again")
     return Keys(b64decode(file.pseudonyms), b64decode(file.blind_index))
 
 
@@ -51,15 +36,7 @@ def make_keys(path: Path) -> Keys:
 
     Raises KeysError when there are some already.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = _KeysFile(pseudonyms=_fresh(), blind_index=_fresh())
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(file.model_dump_json(indent=2) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-    except FileExistsError:
-        raise KeysError("the secrets of identity exist already", where=str(path)) from None
+    write_secrets(path, _KeysFile(pseudonyms=fresh_key(), blind_index=fresh_key()), _SERVICE)
     return load_keys(path)
 
 
@@ -68,7 +45,3 @@ def open_keys(path: Path, *, is_new: bool) -> Keys:
     if is_new and not path.exists():
         return make_keys(path)
     return load_keys(path)
-
-
-def _fresh() -> str:
-    return b64encode(secrets.token_bytes(KEY_BYTES)).decode()

@@ -12,7 +12,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-KEY_BYTES: Final = 32
 _AUDIENCE: Final = b"sanyuan-pseudonym-v1\n"
 
 
