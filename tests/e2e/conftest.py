@@ -23,8 +23,12 @@ from sanyuan.sandbox.supervisor import Supervisor
 
 
 def settings_of(var: Path) -> Settings:
-    """An installation beside others: ports that another run is not likely to choose."""
-    first = ports.free(30_000 + 10 * (os.getpid() % 1000))
+    """An installation beside others: ports that another run is not likely to choose.
+
+    They stay below 32,768, where outgoing connections begin: one of those took a broker's port
+    between a stop and the next start.
+    """
+    first = ports.free(30_000 + 10 * (os.getpid() % 250))
     http_ports, after = dict[str, int](), first + 2  # the broker's controller is between
     for name in SERVICES:
         http_ports[name] = after = ports.free(after)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.cosignature import CosignerKey, verify_cosignatures
 from sanyuan.common.tlog.misbehaviour import Misbehaviour
 from sanyuan.common.tlog.witnessing import AddCheckpoint, parse_answer
+from sanyuan.sandbox import ports
 
 HONEST = Tree()
 UPSERT = "sanyuan.client.witness.store.upsert"
@@ -263,16 +263,9 @@ def test_evidence_is_checked_at_a_terminal(bench: Bench, tmp_path: Path) -> None
     assert CliRunner().invoke(app, [*options[:1], "nowhere", *options[2:]]).exit_code == 2
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
 @pytest.mark.kill
 def test_a_witness_process_that_is_killed_remembers_what_it_cosigned(tmp_path: Path) -> None:
-    folder, port = tmp_path / "w", free_port()
+    folder, port = tmp_path / "w", ports.free(29_000)
     made = CliRunner().invoke(app, ["witness", "init", str(folder), "--name", "w.example"])
     key = CosignerKey.parse(made.output.strip())
     sizes = [0, 3, 9, 40]
