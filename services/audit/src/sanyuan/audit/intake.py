@@ -24,16 +24,14 @@ from sanyuan.common.failpoints import failpoint
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.follower import CatchUpError, Follower, Participants
 from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
-from sanyuan.common.reading import read_many
+from sanyuan.common.reading import FETCH_WAIT_MS, Pace
 from sanyuan.common.record import RawRecord
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import TOPICS
 
 MAX_RECORDS: Final = 2000
-# A batch costs about 4 ms whatever its size: the broker collects for a while before it answers,
-# which the checkpoint's half second hides.
-FETCH_WAIT_MS: Final = 250
-FETCH_MIN_BYTES: Final = 1024 * 1024
+READ_SECONDS: Final = 0.25
+"""A batch costs about 4 ms whatever its size; the checkpoint's half second hides the wait."""
 RETRY_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
@@ -85,6 +83,7 @@ class Intake:
         self._checker = checker
         self._measures = measures
         self._next: dict[TopicPartition, int] = {}
+        self._pace = Pace(READ_SECONDS)
         self._consumer: AIOKafkaConsumer | None = None
         self.trouble: str | None = None
         """Why the current batch waits."""
@@ -92,7 +91,7 @@ class Intake:
     async def start(self, offsets: dict[Partition, int]) -> None:
         """Connect and stand at `offsets`; raises BrokerBehindError."""
         self._consumer = consumer = await start_consumer(
-            self._system, fetch_max_wait_ms=FETCH_WAIT_MS, fetch_min_bytes=FETCH_MIN_BYTES
+            self._system, fetch_max_wait_ms=FETCH_WAIT_MS
         )
         known = {
             TopicPartition(*partition): offset
@@ -130,8 +129,8 @@ class Intake:
             raise RuntimeError("the intake was not started")
         while True:
             try:
-                records = await read_many(
-                    consumer, lambda: self._next, timeout_ms=FETCH_WAIT_MS, max_records=MAX_RECORDS
+                records = await self._pace.read_many(
+                    consumer, lambda: self._next, max_records=MAX_RECORDS
                 )
             except KafkaError as error:
                 self.trouble = f"the broker does not answer: {type(error).__name__}"

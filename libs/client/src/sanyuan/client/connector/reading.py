@@ -11,13 +11,10 @@ from aiokafka.errors import KafkaError
 from sanyuan.client.connector.receiving import RETRY_SECONDS, Receiver
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
-from sanyuan.common.reading import read_many
+from sanyuan.common.reading import FETCH_WAIT_MS, Pace
 from sanyuan.common.systems import SystemFile
 
-POLL_MS: Final = 500
-# A moment's collecting at the broker saves most of the cost of fetching (faststream.md, fact 25).
-FETCH_MIN_BYTES: Final = 256 * 1024
-FETCH_WAIT_MS: Final = 120
+READ_SECONDS: Final = 0.12
 MAX_RECORDS: Final = 500
 
 log = structlog.get_logger()
@@ -30,13 +27,12 @@ class InboxReader:
         self._systems = systems
         self._receiver = receiver
         self._partitions = [TopicPartition(s.inbox, 0) for s in systems if s.inbox]
+        self._pace = Pace(READ_SECONDS)
         self._consumer: AIOKafkaConsumer | None = None
 
     async def run(self) -> None:
         """Read for ever, from where the receiver stands."""
-        consumer = await start_consumer(
-            self._systems[0], fetch_min_bytes=FETCH_MIN_BYTES, fetch_max_wait_ms=FETCH_WAIT_MS
-        )
+        consumer = await start_consumer(self._systems[0], fetch_max_wait_ms=FETCH_WAIT_MS)
         try:
             if not self._partitions:
                 return
@@ -68,9 +64,7 @@ class InboxReader:
         return {p.topic: end if end > starts[p] else 0 for p, end in ends.items()}
 
     async def _read_once(self, consumer: AIOKafkaConsumer) -> None:
-        records = await read_many(
-            consumer, self._standing, timeout_ms=POLL_MS, max_records=MAX_RECORDS
-        )
+        records = await self._pace.read_many(consumer, self._standing, max_records=MAX_RECORDS)
         if records:
             failpoint("client.after-receive")
             await self._receiver.take(raw_records(records))

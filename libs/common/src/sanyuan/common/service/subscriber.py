@@ -22,17 +22,14 @@ from faststream.security import BaseSecurity, SASLScram512
 
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.kafka import MAX_REQUEST_BYTES, raw_records
-from sanyuan.common.reading import read_many
+from sanyuan.common.reading import FETCH_WAIT_MS, Pace
 from sanyuan.common.record import RawRecord
 from sanyuan.common.service.cycle import Cycle
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import TOPICS
 
 MAX_BATCH: Final = 500
-POLL_MS: Final = 20
-# A batch costs about 1.5 ms whatever its size: the broker collects for a moment before it answers.
-FETCH_MIN_BYTES: Final = 256 * 1024
-FETCH_WAIT_MS: Final = 100
+READ_SECONDS: Final = 0.1
 LAG_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 """For a batch to end: it takes milliseconds, or it waits for a broker that may never come."""
@@ -67,6 +64,7 @@ class BatchReader:
 
     def __init__(self, cycle: Cycle) -> None:
         self._cycle = cycle
+        self._pace = Pace(READ_SECONDS)
         self._placed = False
 
     async def __call__(self, consumer: AIOKafkaConsumer) -> KafkaRecords:
@@ -74,9 +72,7 @@ class BatchReader:
         if not self._placed or self._cycle.is_lost:
             await self._place(consumer)
         positions = await self._positions()
-        records = await read_many(
-            consumer, lambda: positions, timeout_ms=POLL_MS, max_records=MAX_BATCH
-        )
+        records = await self._pace.read_many(consumer, lambda: positions, max_records=MAX_BATCH)
         if not records:
             self._cycle.measures.idle()
         return tuple(records)
@@ -134,9 +130,7 @@ def make_broker(system: SystemFile, topics: Sequence[str], cycle: Cycle) -> Kafk
         group_id=f"{system.group}commands",
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=MAX_REQUEST_BYTES,
-        fetch_min_bytes=FETCH_MIN_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
-        batch_timeout_ms=POLL_MS,
         max_records=MAX_BATCH,
         ack_policy=AckPolicy.NACK_ON_ERROR,
     )
