@@ -1,8 +1,10 @@
 # Every command that people rely on. `make demo` is the one to start with.
 #
-# The first run sets itself up: any Python >= 3.11 is enough (PYTHON=/path/to/python chooses one).
+# The first run sets itself up: any Python >= 3.11 is enough. PYTHON=/path/to/python chooses one;
+# without it, a clearly quicker one of the system's takes the place of the first on the PATH.
 
 PYTHON ?= python3
+EXACTLY := $(if $(filter file,$(origin PYTHON)),,--exactly)
 VENV := .venv/bin
 RUN := $(VENV)/python -m sanyuan.sandbox
 
@@ -52,10 +54,10 @@ docs: dev-setup ## AsyncAPI and JSON Schema from the contracts into docs/
 	@$(VENV)/python -m sanyuan.common.docs docs
 
 run-setup:
-	@$(PYTHON) scripts/setup.py run
+	@$(PYTHON) scripts/setup.py run $(EXACTLY)
 
 dev-setup:
-	@$(PYTHON) scripts/setup.py dev
+	@$(PYTHON) scripts/setup.py dev $(EXACTLY)
 
 # Renews requirements/*.txt from the parts' pyproject.toml; for maintainers, needs the network.
 COMPILE := $(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11

@@ -12,6 +12,7 @@ Invariants:
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -23,11 +24,15 @@ import time
 from pathlib import Path
 from typing import Self
 
+from interpreters import quickest
+
 DISK_MIB = 1024  # .venv and the installer's cache, measured: 380 + 410 MiB
 BATCH = 6  # packages for one call of the installer, one tick of the bar
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "sanyuan.json"
+EXACTLY = "--exactly"  # the Python that runs this, even if the machine has a quicker one
+PIP_FOR_OTHERS = (22, 3)  # the first pip that installs into the environment of another Python
 SETS = ("run", "dev")  # each holds all of those before it
 PARTS = (
     "libs/common",
@@ -126,9 +131,12 @@ class Step:
         return f"\r{text[:width]:<{width}}" if self.live else text.rstrip()
 
 
-def wanted(chosen: str) -> dict[str, str]:
-    """What an up-to-date `.venv` for the set `chosen` was made from."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
+def wanted(chosen: str, exactly: str) -> dict[str, str]:
+    """What an up-to-date `.venv` for the set `chosen` was made from.
+
+    ``exactly`` is the version that it has to be of, empty for any.
+    """
+    digest = hashlib.sha256(f"{exactly} {ROOT}".encode())
     inputs = [Path(__file__), ROOT / "requirements/uv.txt", ROOT / f"requirements/{chosen}.txt"]
     for path in [*inputs, *(ROOT / part / "pyproject.toml" for part in PARTS)]:
         try:
@@ -137,7 +145,7 @@ def wanted(chosen: str) -> dict[str, str]:
             raise SetupError(
                 f"{path} cannot be read", str(error.strerror), "restore it: git checkout -- ."
             ) from None
-    return {"set": chosen, "digest": digest.hexdigest()}
+    return {"set": chosen, "exactly": exactly, "digest": digest.hexdigest()}
 
 
 def installed() -> dict[str, str]:
@@ -197,12 +205,14 @@ def make(stamp: dict[str, str]) -> None:
     into = ["--quiet", "--no-config", "--python", python]
     with contextlib.suppress(FileNotFoundError):
         STAMP.unlink()
-    if not made_for_this_python():
+    if not is_made(stamp["exactly"]):
         with Step("Python environment"):
-            environment = [sys.executable, "-m", "venv", "--clear", str(VENV)]
-            run(environment, "no environment could be made")
+            create(sys.executable if stamp["exactly"] else interpreter())
     with Step("Installer"):
-        pip = [python, "-m", "pip", "install", "--quiet", "--retries", "2", "--timeout", "20"]
+        pip = [python, "-m", "pip"]
+        if not (VENV / "bin/pip").exists():
+            pip = [sys.executable, "-m", "pip", "--python", python]
+        pip += ["install", "--quiet", "--retries", "2", "--timeout", "20"]
         pip += ["--disable-pip-version-check", "--require-hashes"]
         run([*pip, "-r", "requirements/uv.txt"], "the installer uv could not be installed")
     pinned = f"requirements/{stamp['set']}.txt"
@@ -226,23 +236,38 @@ def make(stamp: dict[str, str]) -> None:
     STAMP.write_text(json.dumps(stamp), encoding="utf-8")
 
 
-def made_for_this_python() -> bool:
-    """Whether `.venv` was made by an interpreter of this version, still there, in this place."""
+def interpreter() -> str:
+    """The Python to use when nobody said which: this one, or a clearly quicker one."""
+    try:
+        pip = tuple(int(part) for part in importlib.metadata.version("pip").split(".")[:2])
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return sys.executable
+    return quickest(sys.executable) if pip >= PIP_FOR_OTHERS else sys.executable
+
+
+def create(python: str) -> None:
+    """Makes an empty `.venv`; another Python than this one may lack what installs pip into it."""
+    command = [python, "-m", "venv", "--clear", str(VENV)]
+    if python != sys.executable:
+        command.insert(3, "--without-pip")
+    run(command, "no environment could be made")
+
+
+def is_made(exactly: str) -> bool:
+    """Whether `.venv` is in this place, of an interpreter that is there and of that version."""
     try:
         made = (VENV / "pyvenv.cfg").read_text(encoding="utf-8")
+        here = str(VENV) in (VENV / "bin/activate").read_text(encoding="utf-8")
     except OSError:
         return False
-    version = "version = {}.{}.".format(*sys.version_info[:2])
-    launcher = VENV / "bin/pip"
-    here = launcher.exists() and str(VENV) in launcher.read_text(encoding="utf-8")
-    return version in made and here and (VENV / "bin/python").exists()
+    return here and (VENV / "bin/python").exists() and f"version = {exactly}" in made
 
 
-def ensure(chosen: str) -> None:
+def ensure(chosen: str, exactly: str) -> None:
     """Makes sure that `.venv` holds the set `chosen`, doing nothing when it does."""
     current = installed()
     enough = SETS[SETS.index(chosen) :]
-    if current.get("set") in enough and current == wanted(current["set"]):
+    if current.get("set") in enough and current == wanted(current["set"], exactly):
         return
     check_disk()
     with Path(__file__).open("rb") as lock:
@@ -251,19 +276,20 @@ def ensure(chosen: str) -> None:
         current = installed()
         if current.get("set") in enough:
             chosen = current["set"]  # what a wider set-up brought is kept
-        if current != wanted(chosen):
-            make(wanted(chosen))
+        if current != wanted(chosen, exactly):
+            make(wanted(chosen, exactly))
 
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 done, 1 failed with a message, 2 wrong use, 130 interrupted."""
-    if len(arguments) != 1 or arguments[0] not in SETS:
-        print(f"usage: setup.py {'|'.join(SETS)}", file=sys.stderr)
+    if arguments[:1] not in [[name] for name in SETS] or arguments[1:] not in ([], [EXACTLY]):
+        print(f"usage: setup.py {'|'.join(SETS)} [{EXACTLY}]", file=sys.stderr)
         return 2
+    exactly = "{}.{}.".format(*sys.version_info[:2]) if arguments[1:] else ""
     # A slow line is no reason to give up on the larger wheels (the installer's default is 30 s).
     os.environ.setdefault("UV_HTTP_TIMEOUT", "60")
     try:
-        ensure(arguments[0])
+        ensure(arguments[0], exactly)
     except SetupError as error:
         print(
             f"\nSet-up stopped: {error.what}\n   why: {error.why}\n   do:  {error.do}",

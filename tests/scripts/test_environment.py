@@ -10,16 +10,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("environment", ROOT / "scripts/environment.py")
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-environment = _load()
+interpreters = _load("interpreters")
+environment = _load("environment")
 
 
 def _fails_with(said: str) -> str:
@@ -82,6 +83,30 @@ def test_an_unchanged_environment_costs_next_to_nothing() -> None:
     assert time.monotonic() - begun < 1.0  # 0.13 s when the machine has nothing else to do
 
 
+@pytest.mark.parametrize(
+    ("share", "taken"), [(0.5, True), (0.84, True), (0.9, False), (1.2, False), (None, False)]
+)
+def test_another_python_is_taken_only_when_it_is_clearly_quicker(
+    share: float | None, *, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {"/named": 2.0, "/other": None if share is None else 2.0 * share}
+    monkeypatch.setattr(interpreters, "_seconds", seconds.__getitem__)
+    monkeypatch.setattr(interpreters, "_others", lambda _: ["/other"])
+
+    assert interpreters.quickest("/named") == ("/other" if taken else "/named")
+
+
+def test_what_is_no_python_for_us_is_never_taken(tmp_path: Path) -> None:
+    old = tmp_path / "python3.11"
+    old.write_text("#!/bin/sh\necho 3 10 cpython 0.0001\n")
+    old.chmod(0o755)
+
+    assert interpreters._seconds(str(old)) is None
+    assert interpreters._seconds(str(tmp_path / "nowhere")) is None
+    assert interpreters._seconds(sys.executable) > 0
+
+
 def test_a_wrong_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert environment.main(["everything"]) == 2
+    assert environment.main(["run", "quickly"]) == 2
     assert "usage" in capsys.readouterr().err
