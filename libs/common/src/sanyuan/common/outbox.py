@@ -56,9 +56,19 @@ class OutboxHead(SQLModel, table=True):
     hash: str
 
 
+class LoggedOffset(SQLModel, table=True):
+    """How far the log has read a partition in which own streams lie, by the seals."""
+
+    __tablename__ = "logged_offset"
+    topic: str = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+    offset: int
+
+
 ROWS: Final = table_of(OutboxRow)
 HEADS: Final = table_of(OutboxHead)
-MODELS: Final = (OutboxRow, OutboxHead)
+LOGGED: Final = table_of(LoggedOffset)
+MODELS: Final = (OutboxRow, OutboxHead, LoggedOffset)
 
 
 class Draft(NamedTuple):

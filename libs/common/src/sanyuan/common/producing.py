@@ -8,15 +8,15 @@ cover, and sends again what the log has passed over.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import httpx
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
@@ -24,7 +24,6 @@ from sanyuan.common.failpoints import failpoint
 from sanyuan.common.kafka import raw_record, start_consumer, stop_consumer
 from sanyuan.common.outbox import (
     LIMIT_BYTES,
-    ROWS,
     WARN_SHARE,
     Outbox,
     OutboxFullError,
@@ -33,28 +32,27 @@ from sanyuan.common.outbox import (
     size_bytes,
     trim,
 )
-from sanyuan.common.partition import partition_of
+from sanyuan.common.passed_over import (
+    PassedOver,
+    Place,
+    load_logged,
+    load_streams,
+    load_waiting,
+    place_of,
+    save_logged,
+)
 from sanyuan.common.positions import load_offsets, save_offsets
 from sanyuan.common.reading import read_many
 from sanyuan.common.receipts import SEALS, Receipt, ask_heads, check_not_ahead, read_receipt
 from sanyuan.common.relay import Relay, Sent
 from sanyuan.common.streams import Position
 from sanyuan.common.systems import SystemFile
-from sanyuan.common.topics import topic_named
 
 log = structlog.get_logger()
 
 WATCH_SECONDS: Final = 2.0
 PATIENCE_SECONDS: Final = 5.0
-MAX_RESENDS: Final = 5
 _SEALS: Final = TopicPartition(SEALS, 0)
-
-
-@dataclass(slots=True)
-class _Resend:
-    sequence: int
-    tries: int
-    due: float
 
 
 class Producer:
@@ -80,13 +78,16 @@ class Producer:
         self._limit = limit_bytes
         self._consumer: AIOKafkaConsumer | None = None
         self._next = 0
-        self._logged: dict[tuple[str, int], int] = {}
-        self._resends: dict[Stream, _Resend] = {}
+        self._passed = PassedOver({})
+        self._streams: set[Stream] = set()
+        self._places: set[Place] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self.outbox_bytes = 0
 
     async def start(self) -> None:
         """Compare with the seals, then send; raises RestoredBackupError."""
+        self._passed = PassedOver(await self._database.transaction(load_logged))
+        self._note_streams(await self._database.transaction(load_streams))
         self._consumer = consumer = await start_consumer(self._system)
         consumer.assign([_SEALS])
         # Before the domain is provisioned there is no such topic, and nothing to compare with.
@@ -113,6 +114,7 @@ class Producer:
 
     def submit(self, rows: Sequence[Row]) -> None:
         """Send rows that were just committed."""
+        self._note_streams({row.stream for row in rows} - self._streams)
         self.relay.submit(rows)
 
     def check_room(self) -> None:
@@ -174,88 +176,54 @@ class Producer:
         if not records:
             return
         directory, own = self._directory(), frozenset(self._systems)
-        receipts = [read_receipt(raw_record(record), directory) for record in records]
+        read = [read_receipt(raw_record(record), directory) for record in records]
+        receipts = [receipt for receipt in read if receipt is not None]
         following = records[-1].offset + 1
         await self._database.transaction(
             lambda connection: self._cover(connection, receipts, own, following)
         )
         self._next = following
         for receipt in receipts:
-            self._logged.update(receipt.positions if receipt else {})
+            self._passed.note(receipt)
         failpoint("seal.after-trim")
 
     def _cover(
         self,
         connection: Connection,
-        receipts: Sequence[Receipt | None],
+        receipts: Sequence[Receipt],
         own: frozenset[str],
         following: int,
     ) -> None:
         covered = {
             stream: place
             for receipt in receipts
-            if receipt is not None
             for stream, place in receipt.covered.items()
             if stream[0] in own
         }
         self._compare(connection, covered)
         trim(connection, {stream: place.sequence for stream, place in covered.items()})
+        save_logged(connection, receipts, self._places)
         save_offsets(connection, {(SEALS, 0): following})
+
+    def _note_streams(self, streams: Collection[Stream]) -> None:
+        """Remember where streams of one's own lie."""
+        self._streams.update(streams)
+        self._places.update(place for stream in streams if (place := place_of(stream)))
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await self._measure()
-            for stream, (sequence, offset) in (await self._waiting()).items():
-                if self._passed_over(stream, offset):
-                    self._resend(stream, sequence)
+            load = partial(load_waiting, before=time.time() - PATIENCE_SECONDS)
+            waiting = await self._database.transaction(load)
+            going = [each for each in waiting if each.stream not in self.relay.stopped]
+            for each, reason in self._passed.due(going, time.monotonic()):
+                if reason is None:
+                    self.relay.repair(each.stream, each.sequence)
+                else:
+                    self.relay.stop_stream(each.stream, reason)
 
     async def _measure(self) -> None:
         self.outbox_bytes = await self._database.transaction(size_bytes)
         if self.outbox_bytes >= WARN_SHARE * self._limit:
             log.warning("the outbox is filling", bytes=self.outbox_bytes, limit=self._limit)
-
-    async def _waiting(self) -> dict[Stream, tuple[int, int]]:
-        """The first row of each stream that is acknowledged, old and still here."""
-        return await self._database.transaction(_first_acknowledged)
-
-    def _passed_over(self, stream: Stream, offset: int) -> bool:
-        topic = topic_named(stream[1])
-        if topic is None:
-            return False
-        partition = partition_of(stream[0].encode(), topic.partitions)
-        return self._logged.get((stream[1], partition), 0) > offset
-
-    def _resend(self, stream: Stream, sequence: int) -> None:
-        known = self._resends.get(stream)
-        if known is None or known.sequence != sequence:
-            known = self._resends[stream] = _Resend(sequence, 0, 0.0)
-        if time.monotonic() < known.due or stream in self.relay.stopped:
-            return
-        if known.tries >= MAX_RESENDS:
-            self.relay.stop_stream(
-                stream, f"record {sequence} was sent {known.tries + 1} times and is not in the log"
-            )
-            return
-        known.tries += 1
-        known.due = time.monotonic() + min(5.0 * 2**known.tries, 60.0)
-        self.relay.repair(stream, sequence)
-
-
-def _first_acknowledged(connection: Connection) -> dict[Stream, tuple[int, int]]:
-    firsts = (
-        select(ROWS.c.source, ROWS.c.topic, func.min(ROWS.c.sequence).label("sequence"))
-        .group_by(ROWS.c.source, ROWS.c.topic)
-        .subquery()
-    )
-    found = connection.execute(
-        select(ROWS.c.source, ROWS.c.topic, ROWS.c.sequence, ROWS.c.offset)
-        .join(
-            firsts,
-            (ROWS.c.source == firsts.c.source)
-            & (ROWS.c.topic == firsts.c.topic)
-            & (ROWS.c.sequence == firsts.c.sequence),
-        )
-        .where(ROWS.c.offset.is_not(None), ROWS.c.created < time.time() - PATIENCE_SECONDS)
-    )
-    return {(row.source, row.topic): (row.sequence, row.offset) for row in found}

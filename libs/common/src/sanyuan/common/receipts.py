@@ -26,10 +26,14 @@ class RestoredBackupError(SanyuanError):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one seal part says about some streams, and how far the log has read."""
+    """What one seal part says about some streams, and how far the log has read.
+
+    Positions stand in the first part: they count once the last one was read.
+    """
 
     covered: Mapping[Stream, Position]
     positions: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    is_last: bool = True
 
 
 def read_receipt(raw: RawRecord, directory: Directory) -> Receipt | None:
@@ -66,6 +70,7 @@ def _receipt(sealed: Sealed, domain: str) -> Receipt:
             for topic, partitions in sealed.positions.items()
             for partition, offset in partitions.items()
         },
+        is_last=sealed.part == sealed.parts,
     )
 
 
@@ -92,5 +97,5 @@ def check_not_ahead(stream: Stream, sealed: Position, own: Position) -> None:
             f"the log has {sealed.sequence} records of this stream, the outbox only {own.sequence},"
             " or others: its database is an old copy",
             where=f"{stream[0]} in {stream[1]}",
-            do="ask the agency to supersede the system; never send from this database again",
+            do="go on as a new source with: sanyuan recover; never send from this database again",
         )
