@@ -103,6 +103,14 @@ def participants() -> list[Example]:
                 {"source": FOOD, "signing_key": second, "reason": "replaced"},
             ),
             (
+                "participant.system-superseded.v1",
+                {
+                    "source": FOOD,
+                    "successor": f"{FOOD}~2",
+                    "heads": [["cn/identity-commands", 3, seed("head").hex()]],
+                },
+            ),
+            (
                 "participant.permitted.v1",
                 {
                     "participant": "11110000000012345X",

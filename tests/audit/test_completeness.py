@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from tests.audit.test_service import FOOD, Domain, _emptied, department, domain, send
+from typer.testing import CliRunner
 
+from sanyuan.client.cli.main import app
+from sanyuan.client.follow import Follower
+from sanyuan.client.recovering import prepare_recovery
+from sanyuan.client.system import connect
 from sanyuan.client.verify.findings import Grade
+from sanyuan.client.verify.source import open_source
 from sanyuan.common import producing
+from sanyuan.common.contracts.participants import SystemSuperseded
+from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
 from sanyuan.common.partition import partition_of
+from sanyuan.common.receipts import RestoredBackupError
 
 if TYPE_CHECKING:
     from sanyuan.client.connector import Connector
@@ -49,6 +59,70 @@ async def passed_by(connector: Connector, offset: int, seconds: float = 30) -> N
             if logged.get(("identity-commands", PARTITION), 0) > offset:
                 return
             await asyncio.sleep(0.05)
+
+
+async def test_a_system_that_lost_its_outbox_goes_on_as_a_new_source_by_one_command(
+    domain: Domain,
+) -> None:
+    domain.start()
+    await domain.ready()
+    systems, again = domain.var / "systems", f"{FOOD}~2"
+    async with connect(systems / "food-permits.json") as me:
+        await send(domain, me._connector, 3)
+        await domain.logged(FOOD, 3)
+        copy = (systems / "food-permits.json").read_bytes()
+        with pytest.raises(AssertionError, match="a process has the database open"):
+            await recover(domain)
+    shutil.rmtree(domain.var / "state" / "food-permits")
+    with pytest.raises(RestoredBackupError, match="sanyuan recover"):
+        async with connect(systems / "food-permits.json"):
+            pass
+    said = await recover(domain)
+    assert f"{FOOD} → {again}" in said
+    async with connect(systems / "food-permits.json") as me:
+        assert me.source == again
+        await send(domain, me._connector, 2)
+        await domain.logged(again, 2)
+        directory = await me._connector.refresh()
+    old, new = directory.systems[FOOD], directory.by_name["food-permits"]
+    assert (old.superseded_by, new.source, new.inbox) == (again, again, "inbox-food-permits")
+    assert (new.node, new.sealing_key) == (old.node, old.sealing_key)
+    assert directory.is_revoked(FOOD, next(iter(old.keys)))
+    report = await reported(domain, 0)
+    assert report.findings == ()
+    [ended] = await superseded(domain)
+    assert ended.heads[0][:2] == ("cn/identity-commands", 3)
+    # A second loss is a third life, also when the file of the first one comes back.
+    shutil.rmtree(domain.var / "state" / "food-permits")
+    (systems / "food-permits.json").write_bytes(copy)
+    first = await prepare_recovery(domain.var, "food-permits")
+    assert (await prepare_recovery(domain.var, "food-permits")).request == first.request
+    assert f"{again} → {FOOD}~3" in await recover(domain)
+    assert domain.file("food-permits").source == first.request.source == f"{FOOD}~3"
+
+
+async def recover(domain: Domain) -> str:
+    """`sanyuan recover food-permits`, as a person types it."""
+    command = ["recover", "food-permits", "--var", str(domain.var)]
+    done = await asyncio.to_thread(CliRunner().invoke, app, command)
+    said = " ".join(done.output.split())
+    assert done.exit_code == 0, said
+    return said
+
+
+async def superseded(domain: Domain) -> list[SystemSuperseded]:
+    """What the log has of it."""
+    agency, key = domain.file("agency"), load_log_key(domain.var / LOG_KEY_FILE).verifier
+    with open_source(str(domain.var / "audit" / "log")) as source:
+        follower = Follower(source, agency.agency, key)
+        found = []
+        async for logged in follower.records():
+            envelope = logged.leaf.envelope
+            if envelope.type == SystemSuperseded.TYPE:
+                found.append(SystemSuperseded.model_validate(envelope.data))
+            if envelope.source.endswith("~2") and envelope.number == 2:
+                return found
+    raise AssertionError("the new source is not in the log")
 
 
 async def test_a_record_that_is_lost_on_the_way_is_named_sent_again_and_seen_as_closed(

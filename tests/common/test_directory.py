@@ -215,3 +215,53 @@ def test_an_older_directory_does_not_change(world: World) -> None:
     assert not before.is_revoked(FOOD, signing(FOOD).key_id)
     assert isinstance(before, Directory)
     assert {IDENTITY, AUDIT} <= before.systems.keys()
+
+
+SUPERSEDED = {
+    "source": FOOD,
+    "successor": f"{FOOD}~2",
+    "heads": [["cn/identity-commands", 7, "a" * 64]],
+}
+
+
+def test_a_superseded_system_goes_on_as_its_next_life_and_signs_nothing_more(world: World) -> None:
+    world.say("participant.system-superseded.v1", **SUPERSEDED)
+    world.say("participant.system-superseded.v1", **SUPERSEDED)  # its other heads
+    assert world.directory.by_name["food-permits"].source == FOOD
+    world.say("participant.system-registered.v1", **registration(f"{FOOD}~2"))
+    directory = world.directory
+    new = directory.systems[f"{FOOD}~2"]
+    assert directory.by_name["food-permits"] is directory.by_inbox["inbox-food-permits"] is new
+    assert directory.latest(FOOD) is directory.latest(new.source) is new
+    assert directory.keys_of(FOOD).keys() == {signing(FOOD).key_id}
+    assert directory.is_revoked(FOOD, signing(FOOD).key_id)
+    assert not directory.is_revoked(new.source, signing(new.source).key_id)
+    added = {"source": FOOD, "signing_key": str(SECOND.verifier)}
+    assert "superseded" in refused(world, "participant.key-added.v1", added)
+    assert directory.latest(f"{FOOD}-2") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"source": AGENCY, "successor": f"{AGENCY}~2"}, "agency"),
+        ({"successor": f"{FOOD}~3"}, "next life"),
+        ({"successor": TAX}, "next life"),
+        ({"source": IDENTITY, "successor": f"{FOOD}~2"}, "next life"),
+        ({"source": f"{FOOD}~2", "successor": f"{FOOD}~3"}, "not registered"),
+    ],
+)
+def test_an_impossible_succession_has_no_effect(
+    world: World, change: dict[str, Any], said: str
+) -> None:
+    assert said in refused(world, "participant.system-superseded.v1", SUPERSEDED | change)
+
+
+def test_a_life_follows_its_superseded_one_on_the_same_node(world: World) -> None:
+    kind, second = "participant.system-registered.v1", f"{FOOD}~2"
+    assert "superseded" in refused(world, kind, registration(second))
+    world.say("participant.system-superseded.v1", **SUPERSEDED)
+    assert "node" in refused(world, kind, registration(second, node="tax"))
+    assert "superseded" in refused(world, kind, registration(f"{FOOD}~3"))
+    world.say(kind, **registration(second))
+    assert "already" in refused(world, kind, registration(second))

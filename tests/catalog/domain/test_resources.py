@@ -11,9 +11,9 @@ from sanyuan.catalog.domain.resources import (
     Phase,
     Step,
     elements_of,
-    first_life,
     serving_of,
 )
+from sanyuan.common.sources import first_life
 
 
 def test_nothing_happens_to_a_withdrawn_resource() -> None:

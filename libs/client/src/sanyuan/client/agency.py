@@ -5,16 +5,18 @@ Every method is idempotent: what the directory says already is not said again.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, get_args
 
+import httpx
 from pydantic import ValidationError
 
 from sanyuan.client.connector import Connector
-from sanyuan.client.system import state_folder
+from sanyuan.client.system import DATABASE, state_folder
 from sanyuan.common.contracts.participants import (
+    MAX_HEADS,
     DomainFounded,
     KeyAdded,
     KeyRevoked,
@@ -24,13 +26,16 @@ from sanyuan.common.contracts.participants import (
     Permitted,
     ServiceName,
     SystemRegistered,
+    SystemSuperseded,
 )
-from sanyuan.common.directory import Directory
+from sanyuan.common.directory import Directory, System
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.ids import format_time
 from sanyuan.common.outbox import Draft, Row
+from sanyuan.common.receipts import ask_heads
 from sanyuan.common.service.waiting import Say
-from sanyuan.common.sources import inbox_of, parse_name, parse_source
+from sanyuan.common.sources import Source, inbox_of, next_life, parse_name, parse_source
+from sanyuan.common.streams import Position
 from sanyuan.common.systems import JoinRequest, SystemFile
 
 PARTICIPANTS: Final = "participants"
@@ -76,13 +81,35 @@ class Agency:
         )
 
     async def admit(self, requests: Iterable[JoinRequest]) -> list[str]:
-        """Register systems; returns the sources that are new. Raises AdmissionError."""
+        """Register systems; returns the sources that are new. Raises AdmissionError.
+
+        The next life of a known system supersedes it, with the heads that audit has of it.
+        """
         directory = await self._connector.refresh()
-        messages = [
-            message for request in requests if (message := registration(request, directory))
-        ]
+        messages: list[ParticipantsMessage] = []
+        for request in requests:
+            if message := registration(request, directory):
+                if parse_source(request.source).life > 1:
+                    messages += await self._superseding(message, directory)
+                messages.append(message)
         await self.publish(messages)
-        return [message.source for message in messages]
+        return [each.source for each in messages if isinstance(each, SystemRegistered)]
+
+    async def _superseding(
+        self, message: SystemRegistered, directory: Directory
+    ) -> list[SystemSuperseded]:
+        """End the streams of the life before, where the log had sealed them."""
+        known = directory.by_name[parse_source(message.source).name]
+        url = self._system.urls.get("audit", "")
+        try:
+            heads = await ask_heads(url, known.source, self._system.domain)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise AdmissionError(
+                f"audit does not say what the log has of the system: {type(error).__name__}",
+                where=url,
+                do="see whether the audit service is up, and admit the request again",
+            ) from None
+        return superseding(known.source, message.source, heads)
 
     async def permit(self, participant: str, service: ServiceName, purposes: Sequence[str]) -> None:
         """Say for what a participant may use a service, instead of what was said before."""
@@ -136,7 +163,7 @@ async def open_agency(
 ) -> AsyncIterator[Agency]:
     """Connect as the agency; raises SystemFileError and what `Connector.open` raises."""
     system = SystemFile.load(system_file)
-    database = (state or state_folder(system_file)) / "client.db"
+    database = (state or state_folder(system_file)) / DATABASE
     async with Connector.open([system], database, say=say) as connector:
         yield Agency(connector, system)
 
@@ -172,10 +199,8 @@ def registration(request: JoinRequest, directory: Directory) -> SystemRegistered
             where=request.source,
             do="add the key to it, or let the system choose another name",
         )
-    if source.name in directory.by_name:
-        raise AdmissionError(
-            "the name is taken in this domain", where=source.name, do="choose another"
-        )
+    before = _life_before(source, directory)
+    node = request.node if before is None else before.node
     if source.participant is not None and source.participant not in directory.participants:
         raise AdmissionError(
             "its participant is not registered",
@@ -189,9 +214,44 @@ def registration(request: JoinRequest, directory: Directory) -> SystemRegistered
         sealing_key=request.sealing_key,
         suite="hpke-x25519-hkdf-sha256-aes-256-gcm",
         inbox=None if source.role == "service" else inbox_of(source.name),
-        node=parse_name(request.node) if request.node else None,
+        node=parse_name(node) if node else None,
         operated_by=request.operated_by,
     )
+
+
+def _life_before(source: Source, directory: Directory) -> System | None:
+    """What the source goes on from; raises AdmissionError when that cannot be."""
+    known = directory.by_name.get(source.name)
+    if source.life == 1 and known is not None:
+        raise AdmissionError(
+            "the name is taken in this domain", where=source.name, do="choose another"
+        )
+    if source.life == 1:
+        return None
+    if known is None or str(next_life(parse_source(known.source))) != str(source):
+        today = "not registered" if known is None else f"{known.source} today"
+        raise AdmissionError(
+            f"it is no next life of the system, which is {today}",
+            where=str(source),
+            do="let the system ask again with: sanyuan recover",
+        )
+    return known
+
+
+def superseding(
+    source: str, successor: str, heads: Mapping[tuple[str, str], Position]
+) -> list[SystemSuperseded]:
+    """The records that end the streams of ``source``: one, or as many as its heads need."""
+    domain = parse_source(source).domain
+    rows = sorted(
+        (f"{domain}/{topic}", place.sequence, place.hash) for (_, topic), place in heads.items()
+    )
+    return [
+        SystemSuperseded(
+            source=source, successor=successor, heads=tuple(rows[start : start + MAX_HEADS])
+        )
+        for start in range(0, max(1, len(rows)), MAX_HEADS)
+    ]
 
 
 ROLES: Final[tuple[str, ...]] = get_args(ParticipantRole)

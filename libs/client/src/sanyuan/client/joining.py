@@ -30,12 +30,16 @@ def join(
     if (source.role, source.name) == ("service", "audit"):
         log_key = str(open_log_key(var / LOG_KEY_FILE, source.domain).verifier)
     request = JoinRequest.of(system, node=node, operated_by=operated_by, log_key=log_key)
-    target = request_path(var, source.name)
+    write_request(request_path(var, source.name), request)
+    return request
+
+
+def write_request(target: Path, request: JoinRequest) -> None:
+    """Write a request, atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".new")
     draft.write_text(request.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
     draft.replace(target)
-    return request
 
 
 def system_path(var: Path, name: str) -> Path:

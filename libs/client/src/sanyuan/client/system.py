@@ -7,6 +7,7 @@ async with connect("var/systems/spare-1.json") as me:
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 from sanyuan.client.connector import Connector
 from sanyuan.client.faces.asking import AttachmentError, NoDecisionError
@@ -17,6 +18,7 @@ from sanyuan.common.service.waiting import Say
 from sanyuan.common.systems import SystemFile
 
 __all__ = ["AttachmentError", "ConnectedSystem", "NoDecisionError", "connect", "state_folder"]
+DATABASE: Final = "client.db"
 
 
 class ConnectedSystem(IdentityFace, CatalogFace, LicenseFace):
@@ -33,7 +35,7 @@ async def connect(
     """
     path = Path(system_file)
     system = SystemFile.load(path)
-    database = (state or state_folder(path)) / "client.db"
+    database = (state or state_folder(path)) / DATABASE
     async with Connector.open([system], database, say=say) as connector:
         yield ConnectedSystem(connector, system)
 

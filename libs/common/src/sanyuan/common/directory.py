@@ -20,12 +20,13 @@ from sanyuan.common.contracts.participants import (
     ParticipantsMessage,
     Permitted,
     SystemRegistered,
+    SystemSuperseded,
 )
 from sanyuan.common.envelope import Envelope
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sealing import PublicSealingKey, SealingError
-from sanyuan.common.sources import Role, inbox_of, key_name, parse_source
+from sanyuan.common.sources import Role, Source, inbox_of, key_name, next_life, parse_source
 
 
 class DirectoryError(SanyuanError):
@@ -58,6 +59,8 @@ class System:
     keys: Mapping[bytes, VerifierKey]
     """By C2SP key id: every key that ever signed for it."""
     revoked: frozenset[bytes] = frozenset()
+    superseded_by: str | None = None
+    """The source as which it went on after it had lost its outbox."""
 
     @cached_property
     def sealing(self) -> PublicSealingKey:
@@ -110,6 +113,13 @@ class Directory:
         system = self.systems.get(source)
         return system is not None and key_id in system.revoked
 
+    def latest(self, source: str) -> System | None:
+        """What the system of a source is today; None when there never was one."""
+        system = self.systems.get(source)
+        while system and (following := self.systems.get(system.superseded_by or "")):
+            system = following
+        return system
+
     def service(self, name: str) -> System:
         """The registered service; raises DirectoryError while it is not registered."""
         system = self.by_name.get(name)
@@ -152,6 +162,8 @@ def _apply(  # noqa: PLR0911  one row per message
             return _add_key(directory, message)
         case KeyRevoked():
             return _revoke_key(directory, message)
+        case SystemSuperseded():
+            return _supersede(directory, message)
         case Permitted():
             key = (message.participant, message.service)
             purposes = frozenset(message.purposes)
@@ -195,8 +207,7 @@ def _register_system(directory: Directory, message: SystemRegistered) -> Directo
         raise DirectoryError("the source does not fit the role", where=message.source)
     if message.source in directory.systems:
         raise DirectoryError("the system is registered already", where=message.source)
-    if source.name in directory.by_name:
-        raise DirectoryError("the name is taken in this domain", where=source.name)
+    _check_name(directory, source, message.node or source.name)
     if message.inbox != (None if source.role == "service" else inbox_of(source.name)):
         raise DirectoryError("the inbox does not fit the name", where=source.name)
     if source.participant is not None:
@@ -225,8 +236,32 @@ def _register_system(directory: Directory, message: SystemRegistered) -> Directo
     return replace(directory, systems={**directory.systems, system.source: system})
 
 
+def _check_name(directory: Directory, source: Source, node: str) -> None:
+    """A name is one system's: the next life of one that was superseded, and its node, or new."""
+    known = directory.by_name.get(source.name)
+    if source.life > 1 and (known is None or known.superseded_by != str(source)):
+        raise DirectoryError("no system was superseded by it", where=str(source))
+    if source.life == 1 and known is not None:
+        raise DirectoryError("the name is taken in this domain", where=source.name)
+    if known is not None and known.node != node:
+        raise DirectoryError("its node is another than before", where=node)
+
+
+def _supersede(directory: Directory, message: SystemSuperseded) -> Directory:
+    """Nothing that the old source signs counts from here on."""
+    system = _system(directory, message.source)
+    if key_name(system.source) == directory.pinned.name:
+        raise DirectoryError("the agency's own source is the pinned one", where=message.source)
+    if message.successor != str(next_life(parse_source(system.source))):
+        raise DirectoryError("the successor is not its next life", where=message.successor)
+    changed = replace(system, superseded_by=message.successor, revoked=frozenset(system.keys))
+    return replace(directory, systems={**directory.systems, system.source: changed})
+
+
 def _add_key(directory: Directory, message: KeyAdded) -> Directory:
     system = _system(directory, message.source)
+    if system.superseded_by is not None:
+        raise DirectoryError("the system was superseded", where=message.source)
     key = _key(message.signing_key, message.source)
     if system.keys.get(key.key_id, key) != key:
         raise DirectoryError("another key has this key's id", where=message.source)

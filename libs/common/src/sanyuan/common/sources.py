@@ -7,7 +7,7 @@ but the same user, permissions and inbox.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from sanyuan.common.errors import SanyuanError
@@ -84,6 +84,16 @@ def parse_name(text: str) -> str:
             do="use a lower-case letter, then at most 62 lower-case letters, digits or hyphens",
         )
     return text
+
+
+def first_life(source: str) -> str:
+    """A system's source without ``~2``: what it may and what it is owed belong to the system."""
+    return source.partition("~")[0]
+
+
+def next_life(source: Source) -> Source:
+    """The source under which a recovered system goes on."""
+    return replace(source, life=source.life + 1)
 
 
 def key_name(source: str) -> str:

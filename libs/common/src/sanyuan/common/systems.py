@@ -82,6 +82,13 @@ class SystemFile(BaseModel):
         draft.replace(path)
         _sync_folder(path.parent)
 
+    def next_life(self, source: str) -> Self:
+        """The same system as ``source``: a fresh signing key, all else as it is."""
+        key = SigningKey.generate(key_name(source))
+        # Not `model_copy`: it would keep what was computed from the old key.
+        changed = {"source": source, "signing_key": b64encode(key.seed).decode()}
+        return type(self).model_validate(self.model_dump() | changed)
+
     @property
     def connected(self) -> bool:
         """Whether provisioning has added the connection."""

@@ -20,6 +20,7 @@ from sanyuan.common.contracts import message as contracts
 from sanyuan.common.contracts.catalog import CallAnswered, CallFailed
 from sanyuan.common.contracts.message import CommandRef
 from sanyuan.common.envelope import Envelope
+from sanyuan.common.sources import first_life
 
 Find = Callable[[Ref], OpenCall | None]
 FindEnded = Callable[[Sequence[Ref]], AbstractSet[Ref]]
@@ -149,7 +150,7 @@ def _judge_answer(
 
 def _misdirected(envelope: Envelope, named: CommandRef, call: OpenCall) -> str | None:
     """Why a record is not the serving system's about this very call."""
-    if envelope.source != call.serving_system:
+    if first_life(envelope.source) != first_life(call.serving_system):
         return "the answer of a system that does not serve this call"
     about = named.hash, envelope.causationid, envelope.correlationid
     if about != (call.hash, call.id, call.case):

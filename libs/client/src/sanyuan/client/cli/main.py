@@ -16,6 +16,7 @@ from sanyuan.client.cli import (
     membership,
     proofs,
     provisioning,
+    recovering,
     resources,
     verifying,
     witnessing,
@@ -28,6 +29,7 @@ app = typer.Typer(
     help="Sanyuan (三元): connect a system, ask, and check the log.",
 )
 app.command("join")(membership.join_command)
+app.command("recover")(recovering.recover)
 app.add_typer(membership.agency, name="agency")
 app.command("provision")(provisioning.provision_command)
 app.command("verify-person")(verifying.verify_person)

@@ -11,6 +11,7 @@ from sanyuan.common.contracts.catalog import CallAdmitted
 from sanyuan.common.contracts.message import Decided, Message
 from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import Envelope
+from sanyuan.common.sources import first_life
 from sanyuan.common.systems import SystemFile
 
 CATALOG: Final = "catalog"
@@ -36,9 +37,14 @@ def distrust(
         return f"a type of {service} that {service} did not send"
     if isinstance(message, CallAdmitted):
         return _distrust_admission(message, system, directory)
-    if isinstance(message, Decided) and message.command.source != system.source:
+    if isinstance(message, Decided) and not _is_own(message.command.source, system):
         return "the decision of somebody else's command"
     return None
+
+
+def _is_own(source: str, system: SystemFile) -> bool:
+    """Commands of an earlier life are the system's too (design §3)."""
+    return first_life(source) == first_life(system.source)
 
 
 def is_from(service: str, envelope: Envelope, directory: Directory) -> bool:

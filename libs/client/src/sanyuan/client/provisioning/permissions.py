@@ -62,7 +62,7 @@ def founding_permissions(agency: Source) -> frozenset[Permission]:
 
 def byte_rates(directory: Directory) -> dict[str, int]:
     """Bytes a second of each node but the services', which carry everybody's records."""
-    systems = [system for system in directory.systems.values() if system.role != "service"]
+    systems = [system for system in directory.by_name.values() if system.role != "service"]
     nodes = {system.node: 0 for system in systems}
     for system in systems:
         nodes[system.node] += SYSTEM_BYTES_PER_SECOND

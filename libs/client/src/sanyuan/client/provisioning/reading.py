@@ -16,6 +16,11 @@ async def read_directory(agency: str, agency_key: VerifierKey, broker: Broker) -
     reader = SystemFile.create(agency).model_copy(
         update={**broker.model_dump(), "agency_key": str(agency_key)}
     )
+    return await directory_now(reader)
+
+
+async def directory_now(reader: SystemFile) -> Directory:
+    """Everything that ``participants`` says now; raises CatchUpError."""
     participants = Participants(reader)
     follower = await Follower.start(reader, {"participants": participants.apply})
     try:

@@ -14,6 +14,7 @@ from typing import Any, Final, assert_never
 from sanyuan.client.verify.bundle import Fact, Facts, Keys
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.seals import SealBook, Stream
+from sanyuan.client.verify.superseded import compare_ended
 from sanyuan.common.contracts.log import (
     Digest,
     Equivocation,
@@ -112,8 +113,9 @@ class History:
 
     def _take_participant(self, index: int, entry: bytes) -> None:
         self.participants.append(entry.decode())
-        before = self.directory
-        self.directory = fold_leaf(before, parse_leaf(entry))
+        before, leaf = self.directory, parse_leaf(entry)
+        self.directory = fold_leaf(before, leaf)
+        self._tell_all(compare_ended(index, leaf.envelope, self.heads))
         founding = self.directory.founding
         if index == 0 and founding is None:
             self.tell(Finding(Grade.FORGED, "leaf 0 does not found the domain", index=0))

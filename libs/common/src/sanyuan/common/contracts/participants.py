@@ -3,14 +3,16 @@
 Written and signed by the agency alone; folded by ``sanyuan.common.directory``.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from sanyuan.common.contracts.message import (
     CreditCode,
     Message,
+    Ordinal,
     Purpose,
+    Sha256,
     ShortText,
     SourceText,
     SystemName,
@@ -21,6 +23,10 @@ Suite = Literal["hpke-x25519-hkdf-sha256-aes-256-gcm"]
 ServiceName = Literal["identity", "license-exchange", "catalog", "audit"]
 VerifierKeyText = Annotated[str, Field(min_length=10, max_length=600)]
 SealingKeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+SealedHead = tuple[str, Ordinal, Sha256]
+"""Signed topic, last place, hash of the value there."""
+MAX_HEADS: Final = 250
 
 
 class Participants(Message):
@@ -80,6 +86,19 @@ class KeyRevoked(Participants):
     reason: ShortText | None = None
 
 
+class SystemSuperseded(Participants):
+    """A system that lost its outbox goes on as ``successor``; the streams of ``source`` end.
+
+    ``heads`` are what the log had sealed of them. More than fit one record are said in several.
+    The successor's registration follows.
+    """
+
+    TYPE = "participant.system-superseded.v1"
+    source: SourceText
+    successor: SourceText
+    heads: tuple[SealedHead, ...] = Field(max_length=MAX_HEADS)
+
+
 class Permitted(Participants):
     """The purposes for which a participant may use a service; replaces what was said before."""
 
@@ -104,6 +123,7 @@ ParticipantsMessage = (
     | SystemRegistered
     | KeyAdded
     | KeyRevoked
+    | SystemSuperseded
     | Permitted
     | Delegated
 )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from sanyuan.common.contracts.catalog import Resource, SharingType
+from sanyuan.common.sources import first_life
 
 MAX_BYTES: Final = 56 * 1024
 """Of a resource as JSON: what is published is the resource and its envelope, 60 KiB at most."""
@@ -107,11 +108,6 @@ def serving_of(resource: Resource) -> Serving:
         needs_assertion=resource.needs_assertion,
         license_type=resource.license_type,
     )
-
-
-def first_life(source: str) -> str:
-    """A system's source without ``~2``: what is granted belongs to the system (design §3)."""
-    return source.partition("~")[0]
 
 
 def elements_of(resource: Resource | None) -> frozenset[str]:

@@ -18,13 +18,13 @@ from sanyuan.catalog.domain.requests import (
     Submit,
     Withdraw,
 )
-from sanyuan.catalog.domain.resources import first_life
 from sanyuan.common.assertions.token import Assertion, AssertionReader, AssertionRefusal
 from sanyuan.common.contracts import catalog as messages
 from sanyuan.common.contracts.message import Message
 from sanyuan.common.deciding import Command
 from sanyuan.common.directory import Directory, System
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.sources import first_life
 
 SERVICE: Final = "catalog"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -92,7 +92,7 @@ class CallsFace(Asking):
 
     def _draft_call(self, call: Call) -> Draft:
         terms = call.terms
-        serving = self._connector.directory.systems.get(terms.serving_system or "")
+        serving = self._connector.directory.latest(terms.serving_system or "")
         if serving is None:
             raise NotCallableError(
                 "no registered system answers calls under this grant",
