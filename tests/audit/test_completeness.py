@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import subprocess
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,19 +17,26 @@ from tests.audit.test_service import FOOD, Domain, _emptied, department, domain,
 from typer.testing import CliRunner
 
 from sanyuan.client.cli.main import app
+from sanyuan.client.connector import Connector
 from sanyuan.client.follow import Follower
 from sanyuan.client.recovering import prepare_recovery
 from sanyuan.client.system import connect
+from sanyuan.client.verify import silenced, verify_log
 from sanyuan.client.verify.findings import Grade
-from sanyuan.client.verify.source import open_source
+from sanyuan.client.verify.silenced import load_posted
+from sanyuan.client.verify.source import SourceError, open_source
 from sanyuan.common import producing
 from sanyuan.common.contracts.participants import SystemSuperseded
 from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
 from sanyuan.common.partition import partition_of
 from sanyuan.common.receipts import RestoredBackupError
+from sanyuan.common.systems import SystemFile
+from sanyuan.sandbox import ports
 
 if TYPE_CHECKING:
-    from sanyuan.client.connector import Connector
+    from collections.abc import Iterator
+
+    from sanyuan.client.heads.keeping import Posted
     from sanyuan.client.verify import Report
 
 __all__ = ["domain"]
@@ -59,6 +70,72 @@ async def passed_by(connector: Connector, offset: int, seconds: float = 30) -> N
             if logged.get(("identity-commands", PARTITION), 0) > offset:
                 return
             await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def receiver(domain: Domain) -> Iterator[str]:
+    """The supervisor's receiver as a process; every system knows its address."""
+    port = ports.free(41_000 + os.getpid() % 1000)
+    url = f"http://127.0.0.1:{port}"
+    for path in (domain.var / "systems").glob("*.json"):
+        system = SystemFile.load(path)
+        system.model_copy(update={"urls": system.urls | {"heads": url}}).save(path)
+    run = "from sanyuan.client.cli.main import main; main()"
+    command = ["heads", "serve", str(domain.var / "heads"), "--port", str(port)]
+    reader = ["--as", str(domain.var / "systems" / "agency.json")]
+    process = subprocess.Popen([sys.executable, "-c", run, *command, *reader])
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+async def told(url: str, last: int, after: float = 0.0, seconds: float = 60) -> Posted:
+    """Wait until the supervisor knows of so many records, from a note that it got after a time."""
+    async with asyncio.timeout(seconds):
+        while True:
+            with suppress(SourceError):
+                for each in await asyncio.to_thread(load_posted, url):
+                    places = [head.last for head in each.heads.streams]
+                    if places == [last] and each.received > after:
+                        return each
+            await asyncio.sleep(0.1)
+
+
+async def test_a_stream_that_the_broker_silences_is_named_by_what_the_supervisor_was_told(
+    domain: Domain, receiver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producing, "PATIENCE_SECONDS", 3600.0)  # as if nothing came through
+    monkeypatch.setattr(silenced, "GRACE_SECONDS", 0.0)
+    domain.start()
+    await domain.ready()
+    system, database = domain.file("food-permits"), domain.var / "client.db"
+    async with Connector.open([system], database, heads_seconds=0.2) as connector:
+        first = await send(domain, connector, 3)
+        await domain.logged(FOOD, 3)
+        domain.stop()
+        second = await send(domain, connector, 2)
+        await connector.drained()
+        lose(domain, 5)
+        domain.start()
+        await domain.ready()
+        note = await told(receiver, 5)
+        await told(receiver, 5, after=note.received + 0.5)  # idle, and heard all the same
+    assert (await reported(domain, 0)).findings == ()
+    agency, key = domain.file("agency"), load_log_key(domain.var / LOG_KEY_FILE).verifier
+    for where in (receiver, str(domain.var / "heads")):
+        report = verify_log(
+            str(domain.var / "audit" / "log"),
+            agency.signing.verifier,
+            key,
+            state_dir=domain.var / "state",
+            jobs=1,
+            heads=load_posted(where),
+        )
+        assert report.exit_code == 10
+        [finding] = report.findings
+        assert (finding.source, finding.topic) == (FOOD, "cn/identity-commands")
+        assert (finding.sequence, finding.expected) == (5, second[-1].hash)
+        assert finding.found == first[-1].hash
 
 
 async def test_a_system_that_lost_its_outbox_goes_on_as_a_new_source_by_one_command(

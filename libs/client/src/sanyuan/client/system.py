@@ -14,6 +14,7 @@ from sanyuan.client.faces.asking import AttachmentError, NoDecisionError
 from sanyuan.client.faces.catalog import CatalogFace
 from sanyuan.client.faces.identity import IdentityFace
 from sanyuan.client.faces.licenses import LicenseFace
+from sanyuan.client.heads.posting import HEADS_SECONDS
 from sanyuan.common.service.waiting import Say
 from sanyuan.common.systems import SystemFile
 
@@ -27,16 +28,24 @@ class ConnectedSystem(IdentityFace, CatalogFace, LicenseFace):
 
 @contextlib.asynccontextmanager
 async def connect(
-    system_file: str | Path, *, state: Path | None = None, say: Say = lambda _: None
+    system_file: str | Path,
+    *,
+    state: Path | None = None,
+    say: Say = lambda _: None,
+    heads_seconds: float = HEADS_SECONDS,
 ) -> AsyncIterator[ConnectedSystem]:
     """Connect one system by its file; ``state`` is the folder of its outbox and inbox.
+
+    Where the file's ``urls`` name ``heads``, the supervisor is told there, every ``heads_seconds``,
+    where the system's streams end.
 
     Raises SystemFileError, DatabaseError, RestoredBackupError; waits, saying so, for the rest.
     """
     path = Path(system_file)
     system = SystemFile.load(path)
     database = (state or state_folder(path)) / DATABASE
-    async with Connector.open([system], database, say=say) as connector:
+    opening = Connector.open([system], database, say=say, heads_seconds=heads_seconds)
+    async with opening as connector:
         yield ConnectedSystem(connector, system)
 
 

@@ -1,6 +1,7 @@
 """``verify`` and ``follow``: the log, checked by whoever wants to (design §8, §10)."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sanyuan.client.cli.console import DEFAULT_VAR, ERR, OUT, Var, guard, run
 from sanyuan.client.follow import Follower
+from sanyuan.client.heads.keeping import Posted
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.client.verify.render import print_report
+from sanyuan.client.verify.silenced import load_posted
 from sanyuan.client.verify.source import open_source
 from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.errors import SanyuanError
@@ -50,6 +53,10 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
     ask_witnesses: Annotated[  # noqa: FBT002  a flag of the command line
         bool, typer.Option(help="Ask the policy's witnesses over HTTP what they have seen.")
     ] = False,
+    heads: Annotated[
+        str | None,
+        typer.Option(help="What systems told the supervisor: its folder of heads, or its URL."),
+    ] = None,
     evidence: Annotated[
         Path | None, typer.Option(help="Where to write proof of misbehaviour, if there is any.")
     ] = None,
@@ -61,7 +68,8 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
     views = Views(keys[1], guard(lambda: read_policy(policy)))
     if ask_witnesses:  # before the log's checkpoint is read, which may only be newer
         views.ask()
-    report = check_with_progress(log or default_log(var), *keys, views)
+    posted = None if heads is None else guard(lambda: load_posted(heads))
+    report = check_with_progress(log or default_log(var), *keys, views, posted)
     if report.evidence is not None:
         path = evidence or Path(f"misbehaviour-{report.size}.txt")
         path.write_bytes(report.evidence)
@@ -79,7 +87,11 @@ def default_log(var: Path) -> str:
 
 
 def check_with_progress(
-    log: str, agency_key: VerifierKey, log_key: VerifierKey, views: Views | None = None
+    log: str,
+    agency_key: VerifierKey,
+    log_key: VerifierKey,
+    views: Views | None = None,
+    heads: Sequence[Posted] | None = None,
 ) -> Report:
     """Verify with a progress bar on standard error."""
     columns = (
@@ -96,6 +108,7 @@ def check_with_progress(
             log_key,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             views=views,
+            heads=heads,
         )
 
 

@@ -10,6 +10,7 @@ from sanyuan.client.cli import (
     cases,
     catalogue,
     grants,
+    heads,
     issuing,
     licenses,
     log,
@@ -56,6 +57,7 @@ app.command("follow")(log.follow)
 app.command("proof")(proofs.proof)
 app.command("verify-proof")(proofs.verify_proof)
 app.add_typer(witnessing.witness, name="witness")
+app.add_typer(heads.heads, name="heads")
 app.command("verify-misbehaviour")(witnessing.verify_misbehaviour)
 app.command("case")(cases.case_command)
 app.command("trace")(cases.trace_command)

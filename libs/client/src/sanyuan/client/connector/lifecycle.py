@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from sanyuan.client.connector.desk import MODELS, Desk
 from sanyuan.client.connector.errors import ConnectorClosedError
 from sanyuan.client.connector.reading import InboxReader, by_user
+from sanyuan.client.heads.posting import HEADS_SECONDS, HeadsPoster
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Follower, Participants
@@ -28,12 +29,18 @@ log = structlog.get_logger()
 class Connector(Desk):
     """Open with `open`; every method belongs to the event loop that opened it."""
 
-    def __init__(self, systems: Sequence[SystemFile], database: Database) -> None:
+    def __init__(
+        self,
+        systems: Sequence[SystemFile],
+        database: Database,
+        heads_seconds: float = HEADS_SECONDS,
+    ) -> None:
         self._systems = list(systems)
         self._participants = Participants(systems[0])
         self._follower: Follower | None = None
         self._producer = Producer(database, systems, lambda: self.directory)
         super().__init__(systems, database, self._producer, lambda: self.directory, self.refresh)
+        self._heads = HeadsPoster(systems, database, heads_seconds)
         self._readers = [InboxReader(group, self.receiver) for group in by_user(systems)]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -46,13 +53,16 @@ class Connector(Desk):
         *,
         say: Say = lambda _: None,
         on_sent: Sent | None = None,
+        heads_seconds: float = HEADS_SECONDS,
     ) -> AsyncIterator[Self]:
         """Connect; waits, saying so, for the lock, the registration and the broker.
+
+        Every ``heads_seconds`` the supervisor is told where the streams of the systems end.
 
         Raises SystemFileError, DatabaseError, RestoredBackupError.
         """
         opened = await wait_for_lock(lambda: Database.open(f"sqlite:///{database}", MODELS), say)
-        connector = cls(systems, opened)
+        connector = cls(systems, opened, heads_seconds)
         connector._producer.relay.on_sent = on_sent
         try:
             await connector._start(say)
@@ -98,6 +108,7 @@ class Connector(Desk):
         await self.load()
         readers = [reader.run() for reader in self._readers]
         self._tasks = [asyncio.create_task(work) for work in (*self.work(self._ends), *readers)]
+        self._tasks.append(asyncio.create_task(self._heads.run(), name="heads"))
         for task in self._tasks:
             task.add_done_callback(self._note_end)
 
@@ -119,6 +130,7 @@ class Connector(Desk):
         if self._follower is not None:
             await self._follower.stop()
         await self.forget_handed()
+        await self._heads.last()
         self.end(
             ConnectorClosedError("the connector was closed", do="open it again and wait there")
         )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from sanyuan.client.heads.keeping import Posted
 from sanyuan.client.verify.findings import Finding, Grade, Integrity, Report
 from sanyuan.client.verify.history import History
+from sanyuan.client.verify.silenced import compare_heads
 from sanyuan.client.verify.source import CHECKPOINT, NO_MARK, LogSource, SourceError, open_source
 from sanyuan.client.verify.state import State, load_state, save_state, state_file, state_folder
 from sanyuan.client.verify.walk import Progress, Walk
@@ -27,6 +30,7 @@ UNCHECKED: Final = (
     "events that nobody recorded: no log proves them",
     "sealed attachments: the log holds their digests only",
 )
+UNHEARD: Final = ("whether a system was silenced on its way: no heads were compared",)
 
 
 @dataclass
@@ -44,7 +48,7 @@ class _Findings:
         return self.counts.total() - len(self.kept)
 
 
-def verify_log(
+def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     source: str | LogSource,
     agency_key: VerifierKey,
     log_key: VerifierKey,
@@ -53,13 +57,14 @@ def verify_log(
     progress: Progress | None = None,
     jobs: int | None = None,
     views: Views | None = None,
+    heads: Sequence[Posted] | None = None,
 ) -> Report:
     """Verify a whole log, or what is new since the last time; never raises for what it finds.
 
     `source` is a folder, a URL or an open LogSource; `state_dir` (default: the user's XDG state
     folder) is where sound results are remembered; `jobs` is the number of processes, by default one
     for each core. `views` has the policy of witnesses, and what else was seen of this log before
-    the call.
+    the call. `heads` are what systems told the supervisor of their own streams (`silenced`).
     """
     started = time.monotonic()
     name = source if isinstance(source, str) else source.name
@@ -70,7 +75,14 @@ def verify_log(
         with open_source(source) if isinstance(source, str) else nullcontext(source) as opened:
             views = views or Views(log_key)
             report = _Verification(
-                opened, agency_key, log_key, state_dir or state_folder(), progress, jobs, views
+                opened,
+                agency_key,
+                log_key,
+                state_dir or state_folder(),
+                progress,
+                jobs,
+                views,
+                heads,
             ).run(report, told)
     except SourceError as error:
         told.tell(Finding(Grade.UNREADABLE, error.what, path=error.where))
@@ -79,7 +91,7 @@ def verify_log(
         seconds=time.monotonic() - started,
         findings=tuple(told.kept),
         suppressed=told.suppressed,
-        unchecked=(*UNCHECKED, _unwitnessed(report)),
+        unchecked=(*UNCHECKED, *(UNHEARD if heads is None else ()), _unwitnessed(report)),
     )
 
 
@@ -104,6 +116,7 @@ class _Verification:
     progress: Progress | None
     jobs: int | None
     views: Views
+    heads: Sequence[Posted] | None
 
     def run(self, report: Report, told: _Findings) -> Report:
         self.views.read(self.source)
@@ -190,6 +203,10 @@ class _Verification:
         reached = walk.run()
         if reached:
             history.conclude()
+            for finding in compare_heads(
+                self.heads or (), self.source, head, history.heads, history.directory
+            ):
+                told.tell(finding)
         report = replace(
             report,
             checked_from=start.head.size if start else 0,
