@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +30,9 @@ from sanyuan.client.verify.silenced import load_posted
 from sanyuan.client.verify.source import SourceError, open_source
 from sanyuan.common import producing
 from sanyuan.common.contracts.participants import SystemSuperseded
+from sanyuan.common.ids import new_case
 from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
+from sanyuan.common.outbox import Draft
 from sanyuan.common.partition import partition_of
 from sanyuan.common.receipts import RestoredBackupError
 from sanyuan.common.systems import SystemFile
@@ -45,10 +50,12 @@ STREAM = (FOOD, "identity-commands")
 PARTITION = partition_of(FOOD.encode(), 12)
 
 
-def lose(domain: Domain, before: int) -> None:
+def lose(
+    domain: Domain, before: int, topic: str = "identity-commands", partition: int = PARTITION
+) -> None:
     """Remove what the broker has acknowledged, up to an offset, before anybody has read it."""
     admin = AdminClient(domain.kafka.admin.librdkafka())
-    end = TopicPartition("identity-commands", PARTITION, before)
+    end = TopicPartition(topic, partition, before)
     for done in admin.delete_records([end]).values():
         done.result(10)
 
@@ -231,3 +238,45 @@ async def test_a_record_that_is_lost_on_the_way_is_named_sent_again_and_seen_as_
         await domain.logged(FOOD, 7)
     report = await reported(domain, 0)
     assert report.findings == ()
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "identity.person-verified.v1.json"
+
+
+async def test_what_an_inbox_lost_to_its_retention_comes_from_the_log_with_attachments_expired(
+    domain: Domain,
+) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    domain.start()
+    await domain.ready()
+    inbox, agency = "inbox-food-permits", domain.file("agency")
+    async with Connector.open([agency], domain.var / "state" / "agency" / "client.db") as office:
+        for _ in range(6):
+            draft = Draft(
+                key=agency.signing,
+                domain="cn",
+                topic=inbox,
+                type="identity.person-verified.v1",
+                data=json.loads(golden["value"])["data"],
+                time="2026-11-23T02:17:00.123456Z",
+                case=new_case(),
+                sealed={"assertion": b64decode(golden["headers"]["sealed-assertion"])},
+            )
+            await office.send(draft)
+        await office.drained()
+        async with department(domain) as connector:
+            first = await anext(connector.decisions(FOOD))
+            assert (first.envelope.number, first.expired) == (1, ())
+            await connector.read_inbox(inbox)
+        await _emptied(office)
+    (domain.var / "client.db").unlink()  # a reader that has taken nothing: all is older for it
+    lose(domain, 4, inbox, 0)
+    seen: list[tuple[int, tuple[str, ...], bool]] = []
+    async with asyncio.timeout(60), department(domain) as connector:
+        async for decision in connector.decisions(FOOD):
+            attached = decision.envelope.data["assertion"]["sealed"].startswith("sha256:")
+            seen.append((decision.envelope.number, decision.expired, attached))
+            if len(seen) == 6:
+                break
+    lost = ("assertion",)
+    assert seen == [(n, lost if n <= 4 else (), True) for n in range(1, 7)]

@@ -114,6 +114,10 @@ class KnownPlaces:
         move_places(connection, moves)
         self._places |= {move.stream: move.place for move in moves}
 
+    def known(self, stream: Stream) -> Position:
+        """The place of a stream that was loaded before; `START` when that was forgotten."""
+        return self._places.get(stream, START)
+
     def forget(self) -> None:
         """Read places anew."""
         self._places.clear()

@@ -11,7 +11,9 @@ from aiokafka.errors import KafkaError
 
 from sanyuan.client.connector.desk import MODELS, Desk
 from sanyuan.client.connector.errors import ConnectorClosedError
+from sanyuan.client.connector.older import Older
 from sanyuan.client.connector.reading import InboxReader, by_user
+from sanyuan.client.connector.receiving import RETRY_SECONDS
 from sanyuan.client.heads.posting import HEADS_SECONDS, HeadsPoster
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
@@ -40,6 +42,7 @@ class Connector(Desk):
         self._follower: Follower | None = None
         self._producer = Producer(database, systems, lambda: self.directory)
         super().__init__(systems, database, self._producer, lambda: self.directory, self.refresh)
+        self.receiver.older = Older(systems, self._starts)
         self._heads = HeadsPoster(systems, database, heads_seconds)
         self._readers = [InboxReader(group, self.receiver) for group in by_user(systems)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -121,6 +124,17 @@ class Connector(Desk):
             except KafkaError as error:
                 log.warning("the end of an inbox is not known", error=type(error).__name__)
         return found
+
+    async def _starts(self, inboxes: set[str]) -> Mapping[str, int]:
+        """Where inboxes begin: the broker keeps nothing before."""
+        while True:
+            try:
+                found = [await reader.starts(inboxes) for reader in self._readers]
+            except KafkaError as error:
+                log.warning("the start of an inbox is not known", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return {topic: start for starts in found for topic, start in starts.items()}
 
     async def _stop(self) -> None:
         for task in self._tasks:

@@ -63,6 +63,15 @@ class InboxReader:
         starts = await self._consumer.beginning_offsets(own)
         return {p.topic: end if end > starts[p] else 0 for p, end in ends.items()}
 
+    async def starts(self, inboxes: Iterable[str]) -> dict[str, int]:
+        """The first offset that the broker still has of those that are read here; as `ends`."""
+        own = [partition for partition in self._partitions if partition.topic in inboxes]
+        if self._consumer is None or not own:
+            return {}
+        return {
+            p.topic: start for p, start in (await self._consumer.beginning_offsets(own)).items()
+        }
+
     async def _read_once(self, consumer: AIOKafkaConsumer) -> None:
         records = await self._pace.read_many(consumer, self._standing, max_records=MAX_RECORDS)
         if records:

@@ -27,6 +27,7 @@ from sanyuan.client.calls import (
 from sanyuan.client.calls.open_calls import delete_answered, find_ended, mark_ended
 from sanyuan.client.connector.committing import Commits, Window
 from sanyuan.client.connector.handing import HandingOut
+from sanyuan.client.connector.older import Older
 from sanyuan.client.connector.serving import Serving
 from sanyuan.client.inbox import Decision, Place, kept, read_decision
 from sanyuan.client.inbox.trust import CATALOG, is_from
@@ -64,6 +65,7 @@ class _Taken(NamedTuple):
 
     judged: Judged
     rejections: Sequence[Rejection]
+    ahead: Sequence[Record]
 
 
 class Receiver:
@@ -94,6 +96,8 @@ class Receiver:
         self._turn = asyncio.Lock()
         self.places = KnownPlaces()
         """What is known of the streams in the inboxes, until a transaction is rolled back."""
+        self.older: Older | None = None
+        """Where records come from that a topic has lost."""
         self.offsets: dict[Partition, int] = {}
         """The next offset of each inbox that was not taken yet."""
 
@@ -164,17 +168,35 @@ class Receiver:
         checked = check(readable, self._directory())
         if any(rejection.reason == "unknown-key" for rejection in checked.rejections):
             checked = check(readable, await self._refreshed())
-        items = [self._read(record) for record in checked.records]
+        _tell(checked.rejections)
+        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
+        ahead = await self._take_checked(checked.records, offsets)
+        self.offsets |= offsets
+        while ahead and self.older is not None:
+            places = {record.stream: self.places.known(record.stream) for record in ahead}
+            if not (older := await self.older.fetch(ahead, places)):
+                return
+            readable = decode_all(older, domain=self._domain, partitions=lambda _topic: 1)
+            checked = check(readable, self._directory())
+            _tell(checked.rejections)
+            ahead, before = await self._take_checked([*checked.records, *ahead], {}), places
+            if all(self.places.known(stream) == place for stream, place in before.items()):
+                return
+
+    async def _take_checked(
+        self, records: Sequence[Record], offsets: dict[Partition, int]
+    ) -> Sequence[Record]:
+        """Take authentic records; returns those that came before records that they follow."""
+        items = [self._read(record) for record in records]
         if any(self._knows_more(item.decision) for item in items):
             await self._refreshed()
             items = [self._read(item.record) for item in items]
-        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
         taken = await self._commits.commit(partial(self._write, items=items, offsets=offsets))
-        self.offsets |= offsets
         self._calls.closed(taken.judged.ended)
-        _tell([*checked.rejections, *taken.rejections])
+        _tell(taken.rejections)
         for arrived in taken.judged.arrived:
             self._deliver(arrived)
+        return taken.ahead
 
     def _read(self, record: Record) -> _Item:
         system = self._by_inbox[record.raw.topic]
@@ -225,7 +247,7 @@ class Receiver:
         inbox.mark_unexpected(connection, _unexpected(judged.arrived))
         delete_answered(connection, judged.ended)
         save_offsets(connection, offsets)
-        return _Taken(judged, taken.rejections)
+        return _Taken(judged, taken.rejections, taken.ahead)
 
     def _deliver(self, arrived: Arrived) -> None:
         source, decision, result = arrived

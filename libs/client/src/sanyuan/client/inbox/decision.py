@@ -27,7 +27,7 @@ class Decision:
 
     ``message`` is None when its type is unknown here. ``unexpected`` says why nothing should be
     built on it: a service's type from someone else, or an answer that nobody asked for.
-    ``opened`` holds the plaintexts of the attachments (None: it does not open).
+    ``opened`` holds the plaintexts of the attachments (None: it does not open, or has expired).
     """
 
     topic: str
@@ -57,6 +57,14 @@ class Decision:
     def reason(self) -> str | None:
         """The machine-readable reason of a refusal."""
         return getattr(self.message, "reason", None)
+
+    @property
+    def expired(self) -> tuple[str, ...]:
+        """Attachments that the topic had lost before the record was read (design §3)."""
+        if self.offset >= 0 or self.message is None:
+            return ()
+        named = self.message.SEALED
+        return tuple(name for name in named if getattr(self.message, name) is not None)
 
     @property
     def place(self) -> Place:

@@ -8,7 +8,6 @@ the keys that the log itself registers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +20,12 @@ import httpx
 from sanyuan.client.heads.keeping import Notes, Posted, load_folder
 from sanyuan.client.heads.note import Head, HeadsError
 from sanyuan.client.verify.findings import Finding, Grade
+from sanyuan.client.verify.looking import look_back
 from sanyuan.client.verify.source import LogSource, SourceError, read_tile
 from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import ZERO_HASH
 from sanyuan.common.errors import SanyuanError
-from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
+from sanyuan.common.leaf import parse_leaf
 from sanyuan.common.tlog.authentic import AuthenticTiles
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import WIDTH
@@ -33,7 +33,6 @@ from sanyuan.common.tlog.tiles import WIDTH
 GRACE_SECONDS: Final = 60.0
 """What a record may take into the log, and clocks may differ; a gap is stated after as long."""
 TIMEOUT_SECONDS: Final = 30.0
-_SEQUENCE: Final = re.compile(rb'"sequence":"([0-9]{20})"')
 
 Stream = tuple[str, str]
 """(source, signed topic)."""
@@ -181,24 +180,14 @@ class _Entries:
     def find(self, wanted: set[tuple[str, str, int]]) -> dict[tuple[str, str, int], str]:
         """The hashes of records, each by its own entry or by what the next of its stream names."""
         left, found = set(wanted), dict[tuple[str, str, int], str]()
-        for bundle in range((self._size - 1) // WIDTH, -1, -1):
-            if not left:
-                break
-            numbers = {number + step for _, _, number in left for step in (0, 1)}
-            for leaf in _leaves(self._tiles.entries(bundle), numbers):
-                source, topic, number = *leaf.stream, leaf.envelope.number
-                for at, its in ((number, leaf.hash), (number - 1, leaf.envelope.previous)):
-                    if (place := (source, topic, at)) in left:
-                        found[place] = its
-                        left.discard(place)
+
+        def numbers() -> set[int]:
+            return {number + step for _, _, number in left for step in (0, 1)}
+
+        for _, _, leaf in look_back(self._tiles, numbers):
+            source, topic, number = *leaf.stream, leaf.envelope.number
+            for at, its in ((number, leaf.hash), (number - 1, leaf.envelope.previous)):
+                if (place := (source, topic, at)) in left:
+                    found[place] = its
+                    left.discard(place)
         return found
-
-
-def _leaves(entries: Sequence[bytes], numbers: set[int]) -> Iterator[Leaf]:
-    """The entries whose place is one of these, parsed."""
-    for entry in entries:
-        if any(int(digits) in numbers for digits in _SEQUENCE.findall(entry)):
-            try:
-                yield parse_leaf(entry)
-            except LeafError:
-                continue  # blank: the next of its stream names its hash

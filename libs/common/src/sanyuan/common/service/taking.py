@@ -19,6 +19,8 @@ class Taken:
 
     records: Sequence[Record]
     rejections: Sequence[Rejection]
+    ahead: Sequence[Record] = ()
+    """What came before records that it follows: not taken."""
 
 
 _REASONS: Final[dict[Verdict, tuple[Reason, str]]] = {
@@ -40,6 +42,7 @@ def take(
     hashes: dict[Stream, list[str]] = {}
     taken: list[Record] = []
     rejections: list[Rejection] = []
+    ahead: list[Record] = []
     for record in records:
         stream = record.stream
         verdict = _judge(connection, record, now[stream], starts[stream], hashes.get(stream, ()))
@@ -49,8 +52,10 @@ def take(
             taken.append(record)
         elif verdict in _REASONS:
             rejections.append(Rejection(record.raw, *_REASONS[verdict]))
+        elif verdict is Verdict.AHEAD:
+            ahead.append(record)
     places.move(connection, [Move(stream, starts[stream], new) for stream, new in hashes.items()])
-    return Taken(taken, rejections)
+    return Taken(taken, rejections, ahead)
 
 
 def _judge(

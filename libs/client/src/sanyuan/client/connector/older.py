@@ -1,0 +1,137 @@
+"""What an inbox has lost to its topic's retention comes from the log (design §3).
+
+Each record is proven to be in the log and then judged like any other: signature, key, place. Its
+attachments are gone with the topic's record. Who waits is told; nothing of an inbox whose topic has
+lost nothing is ever asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import httpx
+import structlog
+
+from sanyuan.client.inbox.kept import FROM_THE_LOG
+from sanyuan.client.verify.looking import Seen, look_back
+from sanyuan.client.verify.source import CHECKPOINT, SourceError, open_source, read_tile
+from sanyuan.common.errors import SanyuanError
+from sanyuan.common.notes import VerifierKey
+from sanyuan.common.outbox import Stream
+from sanyuan.common.receipts import ask_heads
+from sanyuan.common.record import SIGNATURE, RawRecord, Record
+from sanyuan.common.streams import Position
+from sanyuan.common.systems import SystemFile
+from sanyuan.common.tlog.authentic import AuthenticTiles
+from sanyuan.common.tlog.checkpoint import Checkpoint
+
+RETRY_SECONDS: Final = 5.0
+AT_ONCE: Final = 5_000
+"""Records of a stream that are fetched together."""
+
+log = structlog.get_logger()
+Starts = Callable[[set[str]], Awaitable[Mapping[str, int]]]
+"""Inboxes → the first offset that the broker still has of each."""
+
+
+class Older:
+    """Fetches what lies between a stream's place and records that came ahead of it."""
+
+    def __init__(self, systems: Sequence[SystemFile], starts: Starts) -> None:
+        self._by_inbox = {system.inbox: system for system in systems if system.inbox}
+        self._starts = starts
+
+    async def fetch(
+        self, ahead: Sequence[Record], places: Mapping[Stream, Position]
+    ) -> list[RawRecord]:
+        """What the log has of the missing records, in its order; empty when it has not the next.
+
+        Waits for audit where the topic has lost records.
+        """
+        starts = await self._starts({record.raw.topic for record in ahead})
+        found: list[RawRecord] = []
+        for topic in sorted(topic for topic, start in starts.items() if start):
+            own = [record for record in ahead if record.raw.topic == topic]
+            found += await self._fetch(self._by_inbox[topic], own, places)
+        return found
+
+    async def _fetch(
+        self, system: SystemFile, ahead: Sequence[Record], places: Mapping[Stream, Position]
+    ) -> list[RawRecord]:
+        numbers: dict[Stream, set[int]] = defaultdict(set)
+        for record in ahead:
+            numbers[record.stream].add(record.envelope.number)
+        while True:
+            try:
+                wanted: dict[Stream, set[int]] = {}
+                for stream, there in numbers.items():
+                    last = await _logged(system, stream)
+                    if missing := _missing(places[stream].sequence, there, last):
+                        wanted[stream] = missing
+                if not wanted:
+                    return []
+                seen = await asyncio.to_thread(search, system, wanted)
+            except (SanyuanError, httpx.HTTPError, httpx.InvalidURL) as error:
+                what = f"{type(error).__name__}: {error}"
+                log.warning("the inbox waits for audit", inbox=system.inbox, error=what)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                log.warning("records have expired unread", inbox=system.inbox, fetched=len(seen))
+                return [_raw(system, each) for each in seen]
+
+
+def _missing(place: int, there: set[int], logged: int) -> set[int]:
+    """The places before those that came; none when the log has not reached the first of them."""
+    if logged < min(there) - 1:
+        return set()
+    end = min(max(there), place + 1 + AT_ONCE, logged + 1)
+    return {number for number in range(place + 1, end) if number not in there}
+
+
+async def _logged(system: SystemFile, stream: Stream) -> int:
+    heads = await ask_heads(system.urls.get("audit", ""), stream[0], system.domain)
+    found = heads.get(stream)
+    return 0 if found is None else found.sequence
+
+
+def search(system: SystemFile, wanted: Mapping[Stream, set[int]]) -> list[Seen]:
+    """These records from the log at ``urls.audit``, proven, in its order.
+
+    Raises SourceError, NoteError, ForgedLogError and TileError.
+    """
+    left = {
+        (source, f"{system.domain}/{topic}", number)
+        for (source, topic), numbers in wanted.items()
+        for number in numbers
+    }
+    found: list[Seen] = []
+    with open_source(f"{system.urls.get('audit', '').rstrip('/')}/log") as source:
+        note = source.read(CHECKPOINT)
+        if note is None:
+            raise SourceError("the log has no checkpoint", where=source.name)
+        head = Checkpoint.open(note, keys=[VerifierKey.parse(system.log_key)])
+        tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
+        for seen in look_back(tiles, lambda: {number for _, _, number in left}):
+            place = (*seen.leaf.stream, seen.leaf.envelope.number)
+            if place in left:
+                left.discard(place)
+                found.append(seen)
+    return sorted(found)
+
+
+def _raw(system: SystemFile, seen: Seen) -> RawRecord:
+    """As the broker would bring it, without attachments, at an offset of its own."""
+    value, _, line = seen.entry.partition(b"\n\n")
+    return RawRecord(
+        topic=system.inbox or "",
+        partition=0,
+        offset=FROM_THE_LOG + seen.at,
+        timestamp_ms=0,
+        key=seen.leaf.envelope.source.encode(),
+        value=value,
+        headers=[(SIGNATURE, line.removesuffix(b"\n"))],
+    )
