@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from base64 import b64decode
@@ -272,11 +274,28 @@ async def test_what_an_inbox_lost_to_its_retention_comes_from_the_log_with_attac
     (domain.var / "client.db").unlink()  # a reader that has taken nothing: all is older for it
     lose(domain, 4, inbox, 0)
     seen: list[tuple[int, tuple[str, ...], bool]] = []
+    previous: list[str] = []
     async with asyncio.timeout(60), department(domain) as connector:
         async for decision in connector.decisions(FOOD):
             attached = decision.envelope.data["assertion"]["sealed"].startswith("sha256:")
             seen.append((decision.envelope.number, decision.expired, attached))
+            previous.append(decision.envelope.previous)
             if len(seen) == 6:
                 break
     lost = ("assertion",)
     assert seen == [(n, lost if n <= 4 else (), True) for n in range(1, 7)]
+    # And where nothing has come since: the reader stands behind what is lost, and is told by audit.
+    with contextlib.closing(sqlite3.connect(domain.var / "client.db")) as database:
+        for change in ("next_offset SET offset = 4", "stream_place SET sequence = 4, hash = ?"):
+            where = f"UPDATE {change} WHERE topic = '{inbox}'"
+            database.execute(where, (previous[4],) if "?" in change else ())
+        database.execute("DELETE FROM inbox_row")
+        database.commit()
+    lose(domain, 6, inbox, 0)
+    again = []
+    async with asyncio.timeout(60), department(domain) as connector:
+        async for decision in connector.decisions(FOOD):
+            again.append((decision.envelope.number, decision.expired))
+            if len(again) == 2:
+                break
+    assert again == [(5, lost), (6, lost)]

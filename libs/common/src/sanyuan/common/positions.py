@@ -93,6 +93,11 @@ def load_places(connection: Connection, streams: Iterable[Stream]) -> dict[Strea
     return found
 
 
+def load_sources(connection: Connection, topic: str) -> set[str]:
+    """The sources that have a place in a topic."""
+    return set(connection.scalars(select(PLACES.c.source).where(PLACES.c.topic == topic)))
+
+
 class KnownPlaces:
     """Places in memory, which only the one writer of the database changes.
 

@@ -18,6 +18,7 @@ from sanyuan.client.heads.posting import HEADS_SECONDS, HeadsPoster
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Follower, Participants
+from sanyuan.common.positions import Partition
 from sanyuan.common.producing import Producer
 from sanyuan.common.relay import Sent
 from sanyuan.common.service.waiting import Say, wait_for_lock, wait_registered
@@ -109,9 +110,11 @@ class Connector(Desk):
             await wait_registered(system, self._follower, self._participants, say)
         await self._producer.start()
         await self.load()
+        standing = dict(self.receiver.offsets)
         readers = [reader.run() for reader in self._readers]
         self._tasks = [asyncio.create_task(work) for work in (*self.work(self._ends), *readers)]
         self._tasks.append(asyncio.create_task(self._heads.run(), name="heads"))
+        self._tasks.append(asyncio.create_task(self._take_expired(standing), name="expired"))
         for task in self._tasks:
             task.add_done_callback(self._note_end)
 
@@ -124,6 +127,20 @@ class Connector(Desk):
             except KafkaError as error:
                 log.warning("the end of an inbox is not known", error=type(error).__name__)
         return found
+
+    async def _take_expired(self, standing: Mapping[Partition, int]) -> None:
+        """Take from the log what inboxes have lost since they were read, with nothing after it."""
+        inboxes = {system.inbox for system in self._systems if system.inbox}
+        for reader in self._readers:
+            await reader.connected.wait()
+        starts = await self._starts(inboxes)
+        services = {s.source for s in self.directory.systems.values() if s.role == "service"}
+        for inbox, start in starts.items():
+            if start > standing.get((inbox, 0), 0) and self.receiver.older is not None:
+                senders = services | await self.receiver.senders(inbox)
+                logged = await self.receiver.older.logged(inbox, senders)
+                await self.read_inbox(inbox)
+                await self.receiver.take_expired(inbox, logged)
 
     async def _starts(self, inboxes: set[str]) -> Mapping[str, int]:
         """Where inboxes begin: the broker keeps nothing before."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -59,6 +59,39 @@ class Older:
             found += await self._fetch(self._by_inbox[topic], own, places)
         return found
 
+    async def logged(self, inbox: str, senders: Iterable[str]) -> dict[Stream, int]:
+        """How far the log goes in the streams of ``senders`` in an inbox; waits for audit."""
+        system = self._by_inbox[inbox]
+        found: dict[Stream, int] = {}
+        for sender in sorted(senders):
+            stream = (sender, inbox)
+            while stream not in found:
+                try:
+                    found[stream] = await _logged(system, stream)
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    await _wait(system, error)
+        return found
+
+    async def fetch_places(
+        self, inbox: str, wanted: Mapping[Stream, tuple[int, int]]
+    ) -> list[RawRecord]:
+        """The records after the first and up to the second place of each stream; waits for audit.
+
+        At most `AT_ONCE` of each.
+        """
+        system = self._by_inbox[inbox]
+        numbers = {
+            stream: set(range(place + 1, min(last, place + AT_ONCE) + 1))
+            for stream, (place, last) in wanted.items()
+        }
+        while True:
+            try:
+                seen = await asyncio.to_thread(search, system, numbers)
+            except SanyuanError as error:
+                await _wait(system, error)
+            else:
+                return [_raw(system, each) for each in seen]
+
     async def _fetch(
         self, system: SystemFile, ahead: Sequence[Record], places: Mapping[Stream, Position]
     ) -> list[RawRecord]:
@@ -76,12 +109,16 @@ class Older:
                     return []
                 seen = await asyncio.to_thread(search, system, wanted)
             except (SanyuanError, httpx.HTTPError, httpx.InvalidURL) as error:
-                what = f"{type(error).__name__}: {error}"
-                log.warning("the inbox waits for audit", inbox=system.inbox, error=what)
-                await asyncio.sleep(RETRY_SECONDS)
+                await _wait(system, error)
             else:
                 log.warning("records have expired unread", inbox=system.inbox, fetched=len(seen))
                 return [_raw(system, each) for each in seen]
+
+
+async def _wait(system: SystemFile, error: Exception) -> None:
+    what = f"{type(error).__name__}: {error}"
+    log.warning("the inbox waits for audit", inbox=system.inbox, error=what)
+    await asyncio.sleep(RETRY_SECONDS)
 
 
 def _missing(place: int, there: set[int], logged: int) -> set[int]:

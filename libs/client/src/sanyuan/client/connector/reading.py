@@ -29,6 +29,10 @@ class InboxReader:
         self._partitions = [TopicPartition(s.inbox, 0) for s in systems if s.inbox]
         self._pace = Pace(READ_SECONDS)
         self._consumer: AIOKafkaConsumer | None = None
+        self.connected = asyncio.Event()
+        """Set when it has begun to read; where there is nothing to read, at once."""
+        if not self._partitions:
+            self.connected.set()
 
     async def run(self) -> None:
         """Read for ever, from where the receiver stands."""
@@ -38,6 +42,7 @@ class InboxReader:
                 return
             consumer.assign(self._partitions)
             self._consumer = consumer
+            self.connected.set()
             while True:
                 for partition, offset in self._standing().items():
                     consumer.seek(partition, offset)

@@ -36,7 +36,14 @@ from sanyuan.common.contracts.catalog import CallAdmitted
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import CatchUpError
-from sanyuan.common.positions import KnownPlaces, Partition, load_offsets, save_offsets
+from sanyuan.common.outbox import Stream
+from sanyuan.common.positions import (
+    KnownPlaces,
+    Partition,
+    load_offsets,
+    load_sources,
+    save_offsets,
+)
 from sanyuan.common.record import RawRecord, Record, Rejection
 from sanyuan.common.service.checking import check, decode_all
 from sanyuan.common.service.taking import take
@@ -182,6 +189,37 @@ class Receiver:
             ahead, before = await self._take_checked([*checked.records, *ahead], {}), places
             if all(self.places.known(stream) == place for stream, place in before.items()):
                 return
+
+    async def take_expired(self, inbox: str, logged: Mapping[Stream, int]) -> None:
+        """Take what the log has of streams in an inbox beyond where they stand; durable after this.
+
+        Call it when the inbox was read to an end that was asked for after ``logged``: what is
+        missing then comes no more.
+        """
+        if self.older is None:
+            return
+        while True:
+            async with self._turn:
+                places = await self._commits.commit(partial(self.places.load, streams=logged))
+                behind = {
+                    stream: (places[stream].sequence, last)
+                    for stream, last in logged.items()
+                    if places[stream].sequence < last
+                }
+                if not behind:
+                    return
+                older = await self.older.fetch_places(inbox, behind)
+                readable = decode_all(older, domain=self._domain, partitions=lambda _topic: 1)
+                checked = check(readable, await self._refreshed())
+                _tell(checked.rejections)
+                await self._take_checked(checked.records, {})
+                if all(self.places.known(each) == places[each] for each in behind):
+                    log.error("what the log has of an inbox is not taken", inbox=inbox)
+                    return
+
+    async def senders(self, inbox: str) -> set[str]:
+        """The sources of which something was taken from an inbox."""
+        return await self._commits.commit(partial(load_sources, topic=inbox))
 
     async def _take_checked(
         self, records: Sequence[Record], offsets: dict[Partition, int]
