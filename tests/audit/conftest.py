@@ -6,6 +6,7 @@ that die in it.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from sanyuan.audit.service import AuditLog, Standing
 from sanyuan.audit.store import MODELS, load_parts
 from sanyuan.audit.voice import Voice
 from sanyuan.client.verify import Report, verify_log
+from sanyuan.common.access import make_token
 from sanyuan.common.database import Database
 from sanyuan.common.envelope import ZERO_HASH, encode, format_sequence, hash_value
 from sanyuan.common.leaf import parse_leaf
@@ -40,6 +42,7 @@ from sanyuan.common.topics import topic_named
 AGENCY = "//cn/agency/11100000000013338W/agency"
 AUDIT = "//cn/services/audit"
 FOOD = "//cn/departments/11110000000012345X/food-permits"
+SUPERVISOR = "//cn/supervisors/11100000MB1600001J/inspection"
 ORIGIN = "cn/log/2026"
 
 
@@ -197,6 +200,22 @@ class Lab:
         for source in (AGENCY, AUDIT, FOOD):
             self.register(source)
 
+    def supervise(self) -> None:
+        """Register the supervisor and a system of it."""
+        data = {"participant": SUPERVISOR.split("/")[4], "role": "supervisor", "name": "监管"}
+        self.send(AGENCY, "participants", "participant.registered.v1", data)
+        self.register(SUPERVISOR)
+
+    def reader(self, source: str) -> SystemFile:
+        """The file of a system that reads over HTTP."""
+        seed = encode_base64(self.key(source).seed)
+        return SystemFile.create(source).model_copy(update={"signing_key": seed})
+
+    def token(self, source: str, now: float | None = None) -> dict[str, str]:
+        """Headers that give a system leave to read."""
+        made = make_token(self.key(source), AUDIT, time.time() if now is None else now)
+        return {"Authorization": f"Bearer {made}"}
+
     def register(self, source: str) -> None:
         parsed = parse_source(source)
         self.send(
@@ -235,6 +254,7 @@ class Lab:
         standing = Standing(waiting=None)
         log = AuditLog(database, sequencer, recovered.growth, publishing, standing)
         feed = ParticipantsFeed(system, recovered.state.offsets.get(("participants", 0), 0))
+        standing.participants = feed.seen
         running = self.running = Running(database, log, sequencer, feed, Checker("cn", 1), standing)
         running.follow(self.topics["participants", 0])
         try:

@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
 AGENCY = "//cn/agency/11100000000013338W/agency"
 AUDIT = "//cn/services/audit"
 FOOD = "//cn/departments/11110000000012345X/food-permits"
+SUPERVISOR = "//cn/supervisors/11100000MB1600001J/inspection"
 STEPS = [name for name in FAILPOINTS if name.startswith("audit.")]
 
 
@@ -104,7 +105,8 @@ class Domain:
         agency = self.file("agency").signing.verifier
         key = load_log_key(self.var / LOG_KEY_FILE).verifier
         folder = log or str(self.var / "audit" / "log")
-        return verify_log(folder, agency, key, state_dir=self.var / "state", jobs=1)
+        state, reader = self.var / "state", self.file("inspection")
+        return verify_log(folder, agency, key, state_dir=state, jobs=1, reader=reader)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def domain(empty_kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Domain]:
 
 async def _establish(domain: Domain) -> None:
     systems = domain.var / "systems"
-    for source in (AGENCY, AUDIT, FOOD):
+    for source in (AGENCY, AUDIT, FOOD, SUPERVISOR):
         join(domain.var, parse_source(source))
     agency = domain.file("agency")
     await found(agency.parsed, str(agency.signing.verifier), domain.kafka.admin, systems)
@@ -130,10 +132,14 @@ async def _establish(domain: Domain) -> None:
                 ParticipantRegistered(
                     participant="11110000000012345X", role="department", name="局"
                 ),
+                ParticipantRegistered(
+                    participant="11100000MB1600001J", role="supervisor", name="监管"
+                ),
             ]
         )
         requests = [
-            load_request(request_path(domain.var, n)) for n in ("agency", "audit", "food-permits")
+            load_request(request_path(domain.var, name))
+            for name in ("agency", "audit", "food-permits", "inspection")
         ]
         await office.admit(requests)
         directory = await office._connector.refresh()
@@ -190,7 +196,7 @@ async def test_a_follower_sees_every_record_as_it_is_logged(domain: Domain) -> N
     domain.start()
     await domain.ready()
     key = load_log_key(domain.var / LOG_KEY_FILE).verifier
-    with open_source(f"{domain.url}/log") as source:
+    with open_source(f"{domain.url}/log", domain.file("inspection")) as source:
         following = Follower(source, domain.file("agency").agency, key, poll_s=0.05)
         async with department(domain) as connector, asyncio.timeout(30):
             rows = await send(domain, connector, 20)

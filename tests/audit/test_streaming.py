@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,8 +16,10 @@ from starlette.applications import Starlette
 from sanyuan.audit import api
 from sanyuan.audit.announcing import Announcement
 from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.reading import may_read
 from sanyuan.audit.settings import Settings
 from sanyuan.audit.streaming import HEARTBEAT, RETRY, event, events
+from sanyuan.common.leaf import parse_leaf
 from sanyuan.common.tlog.authentic import ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import leaf_hash
@@ -25,6 +28,9 @@ from sanyuan.common.tlog.tree import Tree
 if TYPE_CHECKING:
     from tests.audit.conftest import Lab, Running
 
+AGENCY = "//cn/agency/11100000000013338W/agency"
+FOOD = "//cn/departments/11110000000012345X/food-permits"
+SUPERVISOR = "//cn/supervisors/11100000MB1600001J/inspection"
 pytestmark = pytest.mark.asyncio
 
 
@@ -150,8 +156,10 @@ async def served(lab: Lab, running: Running) -> AsyncIterator[AsyncClient]:
 
 async def test_the_stream_over_http(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "MAX_FOLLOWERS", 1)
+    lab.supervise()
     running = await lab.start()
     async with served(lab, running) as client:
+        client.headers.update(lab.token(SUPERVISOR))
         assert (await client.get("/follow")).status_code == 503
         lab.command()
         await lab.drain(running)
@@ -162,7 +170,7 @@ async def test_the_stream_over_http(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
         behind = {"Last-Event-ID": str(size - 2)}
         async with client.stream("GET", "/follow", headers=behind) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
-            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["cache-control"] == "private, no-store"
             read = b""
             async for chunk in answer.aiter_bytes():
                 read += chunk
@@ -170,3 +178,29 @@ async def test_the_stream_over_http(lab: Lab, monkeypatch: pytest.MonkeyPatch) -
                     break
             assert [each.id for each in parse(read)] == [str(size - 1), None]
             assert (await client.get("/follow")).status_code == 503
+
+
+async def test_a_participant_follows_its_own_records_and_no_others(lab: Lab) -> None:
+    lab.supervise()
+    running = await lab.start()
+    for _ in range(150):
+        lab.command()
+        lab.command(SUPERVISOR)
+    await lab.drain(running)
+    participants = running.standing.participants
+    assert participants is not None
+    directory = participants.directory
+    check = may_read(directory.systems[FOOD], directory)
+    stream = events(LogFolder(lab.folder), running.standing.announced, 0, check)
+    *records, last = await until(stream, "checkpoint")
+    await stream.aclose()
+    entries = lab.entries()
+    assert [f"{each.data}\n".encode() for each in records] == [
+        entries[int(each.id or "")] for each in records
+    ]
+    assert Counter(parse_leaf(f"{each.data}\n".encode()).envelope.source for each in records) == {
+        AGENCY: len(lab.topics["participants", 0]),
+        FOOD: 150,
+    }
+    head = Checkpoint.open(f"{last.data}\n".encode(), keys=[lab.log_key.verifier])
+    assert head.size == len(entries)

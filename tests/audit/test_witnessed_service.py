@@ -14,6 +14,7 @@ import pytest
 from tests.audit.test_service import AGENCY, FOOD, Domain, department, domain, send
 
 from sanyuan.client.verify import verify_log
+from sanyuan.client.verify.source import ReadAuth
 from sanyuan.client.verify.witnessed import Views
 from sanyuan.client.witness.keys import create_witness_key
 from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
@@ -79,7 +80,15 @@ async def test_the_log_is_cosigned_by_a_quorum_and_never_waits_for_it(
         await asyncio.to_thread(views.ask)
         log, state = f"{domain.url}/log", Path(domain.var / "state")
         report = await asyncio.to_thread(
-            lambda: verify_log(log, keys[0], keys[1].verifier, state_dir=state, jobs=1, views=views)
+            lambda: verify_log(
+                log,
+                keys[0],
+                keys[1].verifier,
+                state_dir=state,
+                jobs=1,
+                views=views,
+                reader=domain.file("inspection"),
+            )
         )
         assert (report.exit_code, report.witnessed_size) == (0, size)
         assert {each.name for each in report.witnesses} == {"w1.example", "w2.example"}
@@ -101,7 +110,7 @@ async def test_the_audit_stream_is_read_from_the_running_service(domain: Domain)
     async with (
         asyncio.timeout(20),
         httpx.AsyncClient(base_url=domain.url) as client,
-        client.stream("GET", "/follow") as answer,
+        client.stream("GET", "/follow", auth=ReadAuth(domain.file("inspection"))) as answer,
     ):
         async for line in answer.aiter_lines():
             seen += line.startswith("data: {") and "identity.verify-person.v1" in line

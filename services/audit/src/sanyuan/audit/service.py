@@ -67,6 +67,8 @@ class Standing:
 
     waiting: str | None = "starting"
     intake: Intake | None = None
+    participants: Participants | None = None
+    """Who is registered, as far as the topic was read; None before it was."""
     streams: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
     """Source -> signed topic -> last place in the log and the hash of its value."""
     measures: Measures = field(default_factory=Measures)
@@ -213,6 +215,7 @@ async def work(settings: Settings, standing: Standing) -> None:
         stack.push_async_callback(follower.stop)
         await wait_registered(system, follower, feed.seen, standing.say)
         check_founding(feed.seen, key)
+        standing.participants = feed.seen
         sender = Sender(system)
         stack.push_async_callback(sender.stop)
         voice = Voice(system.domain, system.source, system.signing)

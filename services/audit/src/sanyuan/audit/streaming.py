@@ -5,6 +5,8 @@ its final newline (entries hold no carriage returns, so the event's lines are th
 Event `checkpoint`: the signed note over everything sent before it, so that a reader who hashes what
 it gets can compare roots. Every entry was proven against the checkpoint before it is sent. A reader
 that comes again with `Last-Event-ID` goes on behind that entry.
+Event `withheld` stands for an entry whose bytes are gone: `data` is its leaf hash, hexadecimal.
+What a reader may not see is left out: the ids of its events have gaps, the checkpoint covers all.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import Final
 
 from sanyuan.audit.announcing import Announcement
 from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.reading import MayRead
 from sanyuan.common.tlog.authentic import AuthenticTiles
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import WIDTH
+from sanyuan.common.withholding import BLANK
 
 RETRY: Final = b"retry: 1000\n\n"
 HEARTBEAT: Final = b":\n\n"
@@ -25,9 +29,15 @@ HEARTBEAT_SECONDS: Final = 15.0
 
 
 async def events(
-    folder: LogFolder, announced: Announcement, start: int, heartbeat: float = HEARTBEAT_SECONDS
+    folder: LogFolder,
+    announced: Announcement,
+    start: int,
+    check: MayRead | None = None,
+    heartbeat: float = HEARTBEAT_SECONDS,
 ) -> AsyncGenerator[bytes, None]:
     """Yield the stream from entry `start` on, for ever; a comment now and then while idle.
+
+    With `check`, only entries that pass it.
 
     Raises SanyuanError when the folder does not hold what its checkpoint says.
     """
@@ -41,10 +51,9 @@ async def events(
             continue
         tiles = await asyncio.to_thread(_open, folder, head)
         while start < head.size:
-            entries = await asyncio.to_thread(tiles.entries, start // WIDTH)
-            fresh = entries[start % WIDTH :]
-            yield b"".join(event(b"record", each, at) for at, each in enumerate(fresh, start))
-            start += len(fresh)
+            chunk = await asyncio.to_thread(_chunk, tiles, start, check)
+            yield chunk
+            start = min(head.size, (start // WIDTH + 1) * WIDTH)
         yield event(b"checkpoint", note)
 
 
@@ -53,6 +62,22 @@ def event(kind: bytes, note: bytes, index: int | None = None) -> bytes:
     name = b"" if index is None else b"id: %d\n" % index
     lines = note.removesuffix(b"\n").split(b"\n")
     return b"event: %s\n%s%s\n" % (kind, name, b"".join(b"data: %s\n" % each for each in lines))
+
+
+def _chunk(tiles: AuthenticTiles, start: int, check: MayRead | None) -> bytes:
+    """The events of one bundle from `start` on."""
+    fresh = tiles.entries(start // WIDTH)[start % WIDTH :]
+    return b"".join(
+        _entry(tiles, at, entry)
+        for at, entry in enumerate(fresh, start)
+        if check is None or check(entry)
+    )
+
+
+def _entry(tiles: AuthenticTiles, index: int, entry: bytes) -> bytes:
+    if entry == BLANK:
+        return event(b"withheld", tiles.leaf_hash(index).hex().encode(), index)
+    return event(b"record", entry, index)
 
 
 def _open(folder: LogFolder, head: Checkpoint) -> AuthenticTiles:

@@ -7,10 +7,9 @@ import typer
 
 from sanyuan.client.casefile import arrange, draw_case, find_case
 from sanyuan.client.cli.console import DEFAULT_VAR, OUT, Var, guard
-from sanyuan.client.cli.log import AgencyKey, Log, LogKey, default_log, find_keys
+from sanyuan.client.cli.log import AgencyKey, Log, LogKey, Reader, find_keys, open_log
 from sanyuan.client.follow import Logged
 from sanyuan.client.tracing import draw_trace, find_trace
-from sanyuan.client.verify.source import open_source
 
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")]
 
@@ -20,13 +19,14 @@ def case_command(
     log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
+    system: Reader = None,
     var: Var = DEFAULT_VAR,
 ) -> None:
     """Draw a case's records with their places in the log, each proven."""
 
     def find() -> list[Logged]:
         keys = find_keys(var, agency_key, log_key)
-        with open_source(log or default_log(var)) as source:
+        with open_log(log, var, system) as source:
             return find_case(source, *keys, case)
 
     OUT.print(draw_case(case, arrange(guard(find))), highlight=False)

@@ -14,7 +14,7 @@ from sanyuan.client.heads.keeping import Posted
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.client.verify.render import print_report
 from sanyuan.client.verify.silenced import load_posted
-from sanyuan.client.verify.source import open_source
+from sanyuan.client.verify.source import FolderSource, HttpSource, open_source
 from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import VerifierKey
@@ -29,6 +29,10 @@ AgencyKey = Annotated[
     str | None, typer.Option(help="Verifier key; this installation's by default.")
 ]
 LogKey = Annotated[str | None, typer.Option(help="Verifier key; by default the one in VAR.")]
+Reader = Annotated[
+    Path | None,
+    typer.Option("--as", help="以哪个系统读取 The system file to read the entries of a URL with."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -60,6 +64,7 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
     evidence: Annotated[
         Path | None, typer.Option(help="Where to write proof of misbehaviour, if there is any.")
     ] = None,
+    system: Reader = None,
     as_json: AsJson = False,  # noqa: FBT002  a flag of the command line
     var: Var = DEFAULT_VAR,
 ) -> None:
@@ -69,7 +74,8 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
     if ask_witnesses:  # before the log's checkpoint is read, which may only be newer
         views.ask()
     posted = None if heads is None else guard(lambda: load_posted(heads))
-    report = check_with_progress(log or default_log(var), *keys, views, posted)
+    reader = guard(lambda: load_reader(system))
+    report = check_with_progress(log or default_log(var), *keys, views, posted, reader)
     if report.evidence is not None:
         path = evidence or Path(f"misbehaviour-{report.size}.txt")
         path.write_bytes(report.evidence)
@@ -86,12 +92,23 @@ def default_log(var: Path) -> str:
     return str(var / "audit" / "log")
 
 
+def load_reader(system: Path | None) -> SystemFile | None:
+    """Read the file of the system to read with, if one is named; raises SystemFileError."""
+    return None if system is None else SystemFile.load(system)
+
+
+def open_log(log: str | None, var: Path, system: Path | None) -> FolderSource | HttpSource:
+    """Open a log, that of the installation by default; raises SourceError, SystemFileError."""
+    return open_source(log or default_log(var), load_reader(system))
+
+
 def check_with_progress(
     log: str,
     agency_key: VerifierKey,
     log_key: VerifierKey,
     views: Views | None = None,
     heads: Sequence[Posted] | None = None,
+    reader: SystemFile | None = None,
 ) -> Report:
     """Verify with a progress bar on standard error."""
     columns = (
@@ -109,6 +126,7 @@ def check_with_progress(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             views=views,
             heads=heads,
+            reader=reader,
         )
 
 
@@ -116,6 +134,7 @@ def follow(
     log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
+    system: Reader = None,
     as_json: AsJson = False,  # noqa: FBT002  as above
     state: Annotated[
         Path | None, typer.Option(help="File that remembers what was read; else from the start.")
@@ -126,7 +145,7 @@ def follow(
 
     async def work() -> None:
         agency, signer = find_keys(var, agency_key, log_key)
-        follower = Follower(open_source(log or default_log(var)), agency, signer, state)
+        follower = Follower(open_log(log, var, system), agency, signer, state)
         async for logged in follower.records():
             envelope = logged.leaf.envelope
             if as_json:

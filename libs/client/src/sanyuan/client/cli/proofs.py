@@ -16,13 +16,13 @@ from sanyuan.client.cli.log import (
     Log,
     LogKey,
     PolicyFile,
-    default_log,
+    Reader,
     find_keys,
+    open_log,
     read_policy,
 )
 from sanyuan.client.proving import Proven, RecordProof, find_proof, parse_wanted
 from sanyuan.client.proving.bundle import MAX_PROOF_BYTES, RecordProofError
-from sanyuan.client.verify.source import open_source
 from sanyuan.common.errors import SanyuanError
 
 SUFFIX: Final = ".tlog-proof"
@@ -49,6 +49,7 @@ def proof(
     ] = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
+    system: Reader = None,
     var: Var = DEFAULT_VAR,
 ) -> None:
     """写出一条记录的证明 Write the proof that a record is in the log, and by whom."""
@@ -56,7 +57,7 @@ def proof(
     def make() -> RecordProof:
         wanted = parse_wanted(record)
         keys = find_keys(var, agency_key, log_key)
-        with open_source(log or default_log(var)) as source:
+        with open_log(log, var, system) as source:
             return find_proof(source, *keys, wanted)
 
     made = guard(make)

@@ -146,7 +146,7 @@ def search(system: SystemFile, wanted: Mapping[Stream, set[int]]) -> list[Seen]:
         for number in numbers
     }
     found: list[Seen] = []
-    with open_source(f"{system.urls.get('audit', '').rstrip('/')}/log") as source:
+    with open_source(f"{system.urls.get('audit', '').rstrip('/')}/log", system) as source:
         note = source.read(CHECKPOINT)
         if note is None:
             raise SourceError("the log has no checkpoint", where=source.name)

@@ -20,6 +20,7 @@ from sanyuan.client.verify.walk import Progress, Walk
 from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.directory import Directory
 from sanyuan.common.notes import NoteError, VerifierKey
+from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import Tile, tiles_between
 from sanyuan.common.tlog.tree import Tree
@@ -58,13 +59,15 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     jobs: int | None = None,
     views: Views | None = None,
     heads: Sequence[Posted] | None = None,
+    reader: SystemFile | None = None,
 ) -> Report:
     """Verify a whole log, or what is new since the last time; never raises for what it finds.
 
     `source` is a folder, a URL or an open LogSource; `state_dir` (default: the user's XDG state
     folder) is where sound results are remembered; `jobs` is the number of processes, by default one
     for each core. `views` has the policy of witnesses, and what else was seen of this log before
-    the call. `heads` are what systems told the supervisor of their own streams (`silenced`).
+    the call. `heads` are what systems told the supervisor of their own streams (`silenced`);
+    `reader` is the system that may read the entries over HTTP.
     """
     started = time.monotonic()
     name = source if isinstance(source, str) else source.name
@@ -72,7 +75,9 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     report = Report(name)
     try:
         # A source that the caller opened is the caller's to close.
-        with open_source(source) if isinstance(source, str) else nullcontext(source) as opened:
+        with (
+            open_source(source, reader) if isinstance(source, str) else nullcontext(source)
+        ) as opened:
             views = views or Views(log_key)
             report = _Verification(
                 opened,

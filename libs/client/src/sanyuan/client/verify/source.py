@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import httpx
 
+from sanyuan.common.access import PARTIAL, make_token, service_source
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.merkle import HASH_BYTES
 from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
 
@@ -31,6 +34,8 @@ class LogSource(Protocol):
     """Reads a log; every method may be called from any thread."""
 
     name: str
+    partial: bool
+    """Whether something was blank because this reader may not see it."""
 
     def read(self, path: str) -> bytes | None:
         """Return a resource, None when it does not exist; raises SourceError."""
@@ -42,10 +47,13 @@ class LogSource(Protocol):
         """
 
 
-def open_source(log: str) -> FolderSource | HttpSource:
-    """Return the source for a folder's path or an `http(s)://` URL; raises SourceError."""
+def open_source(log: str, reader: SystemFile | None = None) -> FolderSource | HttpSource:
+    """Return the source for a folder's path or an `http(s)://` URL; raises SourceError.
+
+    Over HTTP, entries are shown to `reader`: to the supervisor all, to a participant its own.
+    """
     if log.startswith(("http://", "https://")):
-        return HttpSource(log)
+        return HttpSource(log, reader=reader)
     folder = Path(log)
     if not folder.is_dir():
         raise SourceError("there is no such folder", where=log, do="name the folder of a log")
@@ -69,6 +77,8 @@ def read_tile(source: LogSource, tile: Tile) -> bytes:
 
 class FolderSource:
     """A log as files."""
+
+    partial = False
 
     def __init__(self, folder: Path) -> None:
         self.name = str(folder)
@@ -102,28 +112,53 @@ class FolderSource:
         return None
 
 
-class HttpSource:
-    """A log over HTTP, by C2SP tlog-tiles."""
+class ReadAuth(httpx.Auth):
+    """Adds a fresh token to every request (design §8)."""
 
-    def __init__(self, url: str, client: httpx.Client | None = None) -> None:
+    def __init__(self, reader: SystemFile) -> None:
+        self._key = reader.signing
+        self._audience = service_source(reader.domain, "audit")
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """See httpx.Auth."""
+        token = make_token(self._key, self._audience, time.time())
+        request.headers["Authorization"] = f"Bearer {token}"
+        yield request
+
+
+class HttpSource:
+    """A log over HTTP, by C2SP tlog-tiles; `reader` is who asks for its entries."""
+
+    def __init__(
+        self, url: str, client: httpx.Client | None = None, *, reader: SystemFile | None = None
+    ) -> None:
         self.name = url
+        self.partial = False
         self._base = url.rstrip("/")
         self._client = client or httpx.Client(timeout=30.0, follow_redirects=False)
+        self._auth = ReadAuth(reader) if reader else None
 
     def read(self, path: str) -> bytes | None:
         """See LogSource."""
         try:
-            answer = self._client.get(f"{self._base}/{path}")
+            answer = self._client.get(f"{self._base}/{path}", auth=self._auth)
         except httpx.HTTPError as error:
             raise SourceError(
                 f"the log does not answer: {type(error).__name__}", where=f"{self._base}/{path}"
             ) from error
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise SourceError(
+                f"the log does not show its entries to this reader: {answer.text.strip()[:200]}",
+                where=f"{self._base}/{path}",
+                do="name the file of a system that may read them: --as var/systems/NAME.json",
+            )
         if answer.status_code != httpx.codes.OK:
             raise SourceError(f"the log answers {answer.status_code}", where=f"{self._base}/{path}")
         if len(answer.content) > MAX_RESOURCE_BYTES:
             raise SourceError("the answer is longer than any tile", where=f"{self._base}/{path}")
+        self.partial = self.partial or PARTIAL in answer.headers
         return answer.content
 
     def fingerprint(self, tiles: Iterable[Tile]) -> bytes | None:  # noqa: ARG002 -- see below

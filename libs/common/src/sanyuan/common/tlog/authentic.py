@@ -22,6 +22,7 @@ from sanyuan.common.tlog.tiles import (
     nodes_of,
 )
 from sanyuan.common.tlog.tree import Tree
+from sanyuan.common.withholding import BLANK
 
 
 class ForgedLogError(SanyuanError):
@@ -64,11 +65,14 @@ class AuthenticTiles:
         return self.hashes(Tile(0, tile, min(WIDTH, self.head.size - tile * WIDTH)))[at]
 
     def entries(self, index: int) -> list[bytes]:
-        """Return the entries of bundle `index` of this head."""
+        """Return the entries of bundle `index` of this head; a blank for each withheld one.
+
+        Whether it may be withheld is not decided here: see `sanyuan.common.withholding`.
+        """
         width = min(WIDTH, self.head.size - index * WIDTH)
         entries = decode_bundle(self._raw(Tile(ENTRIES, index, width)), width)
         for at, expected in enumerate(self.hashes(Tile(0, index, width))):
-            if (found := leaf_hash(entries[at])) != expected:
+            if (found := leaf_hash(entries[at])) != expected and entries[at] != BLANK:
                 raise ForgedLogError(
                     f"entry {index * WIDTH + at} hashes to {found.hex()}, not {expected.hex()}",
                     where=self._name,
