@@ -19,7 +19,8 @@ IDENTITY: Final = "//cn/services/identity"
 CATALOG: Final = "//cn/services/catalog"
 EXCHANGE: Final = "//cn/services/license-exchange"
 AUDIT: Final = "//cn/services/audit"
-SOURCES: Final = (AGENCY, IDENTITY, AUDIT, FOOD, TAX, CATALOG, EXCHANGE)
+SUPERVISOR: Final = "//cn/supervisors/11100000MB1600001J/inspection"
+SOURCES: Final = (AGENCY, IDENTITY, AUDIT, FOOD, TAX, CATALOG, EXCHANGE, SUPERVISOR)
 ORIGIN: Final = "cn/log/2026"
 JTI: Final = "5f4dcc3b5aa765d61d8327deb882cf99"
 NUMBER: Final = "11010519491231002X"
@@ -237,6 +238,14 @@ def records_of_the_log(refs: Mapping[str, Mapping[str, Any]]) -> list[Example]:
         "second": seed("another value").hex(),
         "signature": signing(FOOD).sign(b"another value\n"),
     }
+    withhold = {
+        "log": ORIGIN,
+        "index": 7,
+        "entry": seed("a leaf").hex(),
+        "record": {key: ref[key] for key in ("source", "topic", "sequence", "hash")},
+        "ground": "a citizen number stands in a value",
+    }
+    refused = {"order": 52, "reason": "already-withheld"}
     letter = {"service": "identity", **rejected(), "detail": "the signature does not match"}
     return [
         Example("service.records-rejected.v1", IDENTITY, "dead-letters", letter),
@@ -245,4 +254,7 @@ def records_of_the_log(refs: Mapping[str, Mapping[str, Any]]) -> list[Example]:
         Example("log.gap-closed.v1", AUDIT, "log", {**place, "gap": 30}),
         Example("log.equivocation.v1", AUDIT, "log", equivocation),
         Example("log.digest.v1", AUDIT, "log", rejected()),
+        Example("audit.withhold-entry.v1", SUPERVISOR, "audit-commands", withhold),
+        Example("log.withheld.v1", AUDIT, "log", {"order": 51, "index": 7}),
+        Example("log.withholding-refused.v1", AUDIT, "log", refused),
     ]

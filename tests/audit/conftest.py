@@ -306,7 +306,7 @@ class Lab:
 
     def said(self, kind: str) -> list[dict[str, Any]]:
         """The data of every leaf of one type."""
-        envelopes = [parse_leaf(entry).envelope for entry in self.entries()]
+        envelopes = [parse_leaf(entry).envelope for entry in self.entries() if entry]
         return [envelope.data for envelope in envelopes if envelope.type == kind]
 
 

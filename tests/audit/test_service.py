@@ -16,11 +16,15 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.wire import Raw, RawName, Wire
+from typer.testing import CliRunner
 
 from sanyuan.client.agency import load_request, open_agency
+from sanyuan.client.cli.main import app
 from sanyuan.client.connector import Connector
 from sanyuan.client.follow import Follower
 from sanyuan.client.joining import join, request_path
+from sanyuan.client.proving import find_proof
+from sanyuan.client.proving.finding import ByPlace
 from sanyuan.client.provisioning import found, provision
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.client.verify.source import open_source
@@ -207,6 +211,26 @@ async def test_a_follower_sees_every_record_as_it_is_logged(domain: Domain) -> N
                 if len(seen) == 20:
                     break
     assert seen == [row.value for row in rows]
+
+
+async def test_the_supervisor_withholds_an_entry_by_one_command(domain: Domain) -> None:
+    domain.start()
+    await domain.ready()
+    async with department(domain) as connector:
+        await send(domain, connector, 5)
+        await domain.logged(FOOD, 5)
+    with open_source(f"{domain.url}/log", domain.file("inspection")) as source:
+        key = load_log_key(domain.var / LOG_KEY_FILE).verifier
+        index = find_proof(
+            source, domain.file("agency").agency, key, ByPlace(FOOD, "identity-commands", 3)
+        ).bundle.index
+    command = ["withhold", str(index), f"{domain.url}/log", "--ground", "a number stands in it"]
+    command += ["--as", str(domain.var / "systems" / "inspection.json"), "--var", str(domain.var)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert result.exit_code == 0, result.output
+    for log in (None, f"{domain.url}/log"):
+        report = domain.verify(log)
+        assert (report.exit_code, report.withheld) == (0, 1), log
 
 
 @pytest.mark.kill

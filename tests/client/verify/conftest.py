@@ -15,17 +15,18 @@ import pytest
 
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.common.envelope import ZERO_HASH, encode, format_sequence, hash_value
-from sanyuan.common.leaf import encode_leaf
+from sanyuan.common.leaf import encode_leaf, parse_leaf
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.sources import inbox_of, key_name, parse_source
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import leaf_hash
-from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, encode_bundle, tiles_between
+from sanyuan.common.tlog.tiles import BLANK, ENTRIES, WIDTH, encode_bundle, tiles_between
 from sanyuan.common.tlog.tree import Tree
 
 AGENCY = "//cn/agency/11100000000013338W/agency"
 AUDIT = "//cn/services/audit"
 FOOD = "//cn/departments/11110000000012345X/food-permits"
+SUPERVISOR = "//cn/supervisors/11100000MB1600001J/inspection"
 ORIGIN = "cn/log/2026"
 
 
@@ -50,6 +51,8 @@ class LogMaker:
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)
     previous_seal: int | None = None
     offset: int = 0
+    blanked: set[int] = field(default_factory=set)
+    """Entries that are published without their bytes."""
 
     def key(self, source: str) -> SigningKey:
         seed = hash_value(source.encode()).encode()[:32]
@@ -109,6 +112,30 @@ class LogMaker:
             },
         )
 
+    def supervise(self) -> None:
+        """Register the supervisor and a system of it."""
+        data = {"participant": SUPERVISOR.split("/")[4], "role": "supervisor", "name": "监管"}
+        self.add(AGENCY, "participants", "participant.registered.v1", data)
+        self.register(SUPERVISOR)
+
+    def order(self, index: int, /, source: str = SUPERVISOR, **other: Any) -> int:  # noqa: ANN401
+        """Append an order to withhold an entry; `other` replaces fields of it."""
+        entry = self.entries[index]
+        leaf = parse_leaf(entry)
+        data = {
+            "log": ORIGIN,
+            "index": index,
+            "entry": leaf_hash(entry).hex(),
+            "record": {
+                "source": leaf.envelope.source,
+                "topic": leaf.envelope.topic,
+                "sequence": leaf.envelope.sequence,
+                "hash": leaf.hash,
+            },
+            "ground": "a citizen number stands in it",
+        } | other
+        return self.add(source, "audit-commands", "audit.withhold-entry.v1", data)
+
     def command(self, source: str = FOOD, **other: Any) -> int:  # noqa: ANN401
         data = {"purpose": "food-business-licence", "n": len(self.entries)}
         return self.add(source, "identity-commands", "identity.verify-person.v1", data, **other)
@@ -148,7 +175,11 @@ class LogMaker:
         for tile in tiles_between(0, len(hashes)):
             if tile.level == ENTRIES:
                 start = tile.index * WIDTH
-                self.write(tile.path, encode_bundle(self.entries[start : start + tile.width]))
+                shown = [
+                    BLANK if at in self.blanked else self.entries[at]
+                    for at in range(start, start + tile.width)
+                ]
+                self.write(tile.path, encode_bundle(shown))
         head = Checkpoint(ORIGIN, len(hashes), tree.root())
         self.write("checkpoint", head.sign([self.log_key]))
         return head

@@ -2,7 +2,8 @@
 
 A record is handed out only when a signed checkpoint covers it, its entry provably belongs to that
 checkpoint's tree, the tree extends all that was seen before, and the history up to it is in order
-(`verify.history`). The file of a follower holds what it has handed out: it goes on from there.
+(`verify.history`). Withheld entries are passed over, as are those that the reader may not see. The
+file of a follower holds what it has handed out: it goes on from there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 from sanyuan.client.verify.bundle import Facts, check_entries
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
+from sanyuan.client.verify.orders import look_up
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
 from sanyuan.common.directory import Directory
@@ -24,7 +26,7 @@ from sanyuan.common.leaf import Leaf, parse_leaf
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
-from sanyuan.common.tlog.tiles import WIDTH
+from sanyuan.common.tlog.tiles import BLANK, WIDTH
 
 VERSION: Final = 1
 SAVE_EVERY: Final = 64
@@ -77,7 +79,10 @@ class Follower:
                 await asyncio.sleep(self.poll_s)
                 continue
             for count, bundle in enumerate(self._bundles(tiles)):
-                for logged in await asyncio.to_thread(self._take, tiles, bundle):
+                taken = await asyncio.to_thread(self._take, tiles, bundle)
+                if taken is None:
+                    break
+                for logged in taken:
                     yield logged
                 if count % SAVE_EVERY == SAVE_EVERY - 1:
                     await asyncio.to_thread(self._save)
@@ -111,13 +116,44 @@ class Follower:
     def _bundles(self, tiles: AuthenticTiles) -> Iterator[int]:
         return iter(range(self.index // WIDTH, -(-tiles.head.size // WIDTH)))
 
-    def _take(self, tiles: AuthenticTiles, bundle: int) -> list[Logged]:
+    def _take(self, tiles: AuthenticTiles, bundle: int) -> list[Logged] | None:
+        """Take what is new in a bundle; None when a newer checkpoint has to explain its blanks."""
         entries = tiles.entries(bundle)
         first = self.index
         fresh = entries[first - bundle * WIDTH :]
+        hashes = [tiles.leaf_hash(first + at) for at in range(len(fresh))]
+        if BLANK in fresh and not self._explains(tiles, bundle, first, fresh, hashes):
+            return None
         keys = self._history.keys
-        self._history.judge(Facts(first, [], check_entries(fresh, keys), []), keys)
-        return [Logged(first + at, parse_leaf(entry)) for at, entry in enumerate(fresh)]
+        facts = check_entries(fresh, hashes, keys)
+        self._history.judge(Facts(first, [], facts, []), keys)
+        return [
+            Logged(first + at, parse_leaf(entry))
+            for at, entry in enumerate(fresh)
+            if entry != BLANK
+        ]
+
+    def _explains(
+        self,
+        tiles: AuthenticTiles,
+        bundle: int,
+        first: int,
+        fresh: list[bytes],
+        hashes: list[bytes],
+    ) -> bool:
+        """Look up the orders that withhold blanks; False to read them again under a newer one."""
+        withholding, head = self._history.withholding, tiles.head
+        withholding.hidden = self.source.partial
+        withholding.orders = look_up(self.source, head, bundle)
+        blanks = [
+            first + at
+            for at, entry in enumerate(fresh)
+            if entry == BLANK and withholding.find(first + at, hashes[at]) is None
+        ]
+        if not blanks or withholding.hidden:
+            return True
+        newer = self._head()
+        return newer is None or newer.size <= head.size
 
     def _begin(self, origin: str) -> History:
         return History(Directory(self.agency_key), self.log_key, origin, _refuse)

@@ -15,7 +15,14 @@ from typing import Final
 from sanyuan.audit.growth import Files
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.tlog.merkle import HASH_BYTES
-from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, decode_bundle, encode_bundle
+from sanyuan.common.tlog.tiles import (
+    ENTRIES,
+    WIDTH,
+    Tile,
+    blank_entry,
+    decode_bundle,
+    encode_bundle,
+)
 
 CHECKPOINT: Final = "checkpoint"
 COSIGNED: Final = "checkpoint.cosigned"
@@ -89,6 +96,23 @@ class LogFolder:
         """Return the published checkpoints that are there."""
         paths = (self.path / CHECKPOINT, self.path / COSIGNED)
         return [path.read_bytes() for path in paths if path.exists()]
+
+    def blank(self, index: int) -> None:
+        """Take the bytes of an entry out of every bundle that is there; hash tiles stay."""
+        bundle, at = divmod(index, WIDTH)
+        whole = self.path / Tile(ENTRIES, bundle).path
+        partials = whole.with_name(f"{whole.name}.p")
+        for path in (whole, *sorted(partials.glob("*"))):
+            if path.name.startswith("."):
+                path.unlink()  # a draft that a crash left
+            elif path.exists() and (path is whole or at < int(path.name)):
+                raw = path.read_bytes()
+                if (blanked := blank_entry(raw, at)) != raw:
+                    _write(path, blanked)
+        whole.with_name(f".{whole.name}.new").unlink(missing_ok=True)
+        for folder in (whole.parent, partials):
+            if folder.exists():
+                _sync_folder(folder)
 
     def drop_partials(self, full: Iterable[Tile]) -> None:
         """Remove the partial forms of tiles that are full now (tlog-tiles, "Partial Tiles")."""

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sanyuan.common.tlog.merkle import leaf_hash
-from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, encode_bundle
+from sanyuan.common.tlog.tiles import (
+    BLANK,
+    ENTRIES,
+    WIDTH,
+    Tile,
+    blank_entry,
+    encode_bundle,
+)
 from sanyuan.common.tlog.tree import Tree
 
 Files = list[tuple[Tile, bytes]]
@@ -32,6 +39,17 @@ class Growth:
             index = (self.tree.size - len(self.tail)) // WIDTH
             self.full.append((Tile(ENTRIES, index), encode_bundle(self.tail[:WIDTH])))
             del self.tail[:WIDTH]
+
+    def blank(self, index: int) -> None:
+        """Forget the bytes of an entry; its hash is in the tree."""
+        start = self.tree.size - len(self.tail)
+        if index >= start:
+            self.tail[index - start] = BLANK
+        bundle = Tile(ENTRIES, index // WIDTH)
+        self.full = [
+            (tile, blank_entry(raw, index % WIDTH) if tile == bundle else raw)
+            for tile, raw in self.full
+        ]
 
     def publication(self) -> Files:
         """Return every file that a checkpoint of the present size needs and none before had."""

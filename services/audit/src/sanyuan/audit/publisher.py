@@ -92,6 +92,11 @@ class Publisher:
         self.published = published
 
     @property
+    def folder(self) -> LogFolder:
+        """Where the log's files are."""
+        return self._folder
+
+    @property
     def note(self) -> bytes:
         """The signed note of `published`; empty before the first."""
         return self._note or b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 from sqlalchemy import Connection
@@ -32,8 +33,9 @@ from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import EMPTY_ROOT, leaf_hash
-from sanyuan.common.tlog.tiles import WIDTH
+from sanyuan.common.tlog.tiles import BLANK, WIDTH
 from sanyuan.common.tlog.tree import Tree
+from sanyuan.common.withholding import Order, Orders, find_orders
 
 log = structlog.get_logger()
 
@@ -103,6 +105,8 @@ def _compare(tiles: AuthenticTiles, pending: Sequence[tuple[int, list[bytes]]], 
     head = tiles.head
     for first, entries in pending:
         for index in range(first, min(first + len(entries), head.size)):
+            if entries[index - first] == BLANK:
+                continue
             found = leaf_hash(entries[index - first])
             published = tiles.leaf_hash(index)
             if found != published:
@@ -143,9 +147,14 @@ def _roll_forward(connection: Connection, tiles: AuthenticTiles, state: State) -
     log.warning("the database is rolled forward", size=state.size, published=head.size)
     state.refused.clear()
     parts: list[Part] = []
+    orders: Orders | None = None
     while state.size < head.size:
         bundle, skip = divmod(state.size, WIDTH)
         for entry in tiles.entries(bundle)[skip:]:
+            if entry == BLANK:
+                orders = _orders(tiles, state.size) if orders is None else orders
+                state.replay_blank(_order(tiles, state.size, orders))
+                continue
             _collect(parts, state.size, entry)
             state.replay(parse_leaf(entry))
     state.waiting = {
@@ -156,6 +165,26 @@ def _roll_forward(connection: Connection, tiles: AuthenticTiles, state: State) -
     write_rolled_forward(connection, state, parts)
     drop_published(connection, head.size)
     return state
+
+
+def _orders(tiles: AuthenticTiles, start: int) -> Orders:
+    """The orders to withhold an entry from `start` on."""
+    bundles = range(start // WIDTH, -(-tiles.head.size // WIDTH))
+    entries = chain.from_iterable(tiles.entries(bundle) for bundle in bundles)
+    return find_orders(enumerate(entries, start // WIDTH * WIDTH), tiles.head.origin)
+
+
+def _order(tiles: AuthenticTiles, index: int, orders: Orders) -> Order:
+    """The order that explains a blank; raises ForkError when there is none."""
+    leaf = tiles.leaf_hash(index).hex()
+    for order in orders.get(index, []):
+        if order.said.entry == leaf:
+            return order
+    raise ForkError(
+        f"leaf {index}, {leaf}, is blank in the published log, and no order withholds it",
+        where=tiles.head.origin,
+        do="restore the entry from another copy of the log",
+    )
 
 
 def _collect(parts: list[Part], index: int, entry: bytes) -> None:

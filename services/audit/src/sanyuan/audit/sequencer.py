@@ -17,11 +17,22 @@ from sanyuan.audit.seals import moved_offsets, rows_of, seal_parts
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.audit.voice import Spoken, Voice
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.contracts.log import Digest, Equivocation, Gap, GapClosed, Row
+from sanyuan.common.contracts.log import (
+    Digest,
+    Equivocation,
+    Gap,
+    GapClosed,
+    Row,
+    Withheld,
+    WithholdingRefused,
+)
 from sanyuan.common.contracts.message import Message
+from sanyuan.common.leaf import parse_leaf
 from sanyuan.common.record import RawRecord, Rejection
 from sanyuan.common.streams import Position, Verdict, judge
+from sanyuan.common.withholding import ORDERS, is_order
 
+Answer = Withheld | WithholdingRefused
 TakenHash = Callable[[Stream, int], str | None]
 """The hash taken at a place of a stream; None when it is older than what is kept."""
 
@@ -42,6 +53,8 @@ class Batch:
     """Changed; None: no longer waiting."""
     refused: list[Refused] = field(default_factory=list)
     equivocated: list[tuple[str, str, int]] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
+    """Indices of new orders to withhold an entry."""
 
 
 @dataclass
@@ -52,6 +65,7 @@ class Sealing(Batch):
     rows: list[Row] = field(default_factory=list)
     sealed: dict[Stream, int] = field(default_factory=dict)
     sealed_offsets: dict[Partition, int] = field(default_factory=dict)
+    answer: Answer | None = None
 
 
 class Sequencer:
@@ -86,14 +100,19 @@ class Sequencer:
         self.state.offsets |= offsets
         return batch
 
-    def seal(self, at: float) -> Sealing | None:
-        """Close what is new: digests, gaps that are due, seal parts; None without anything new."""
+    def seal(self, at: float, answer: Answer | None = None) -> Sealing | None:
+        """Close what is new: digests, gaps that are due, seal parts; None without anything new.
+
+        `answer` says what became of the oldest order to withhold an entry.
+        """
         state = self.state
         due = self._due(at)
         quiet = state.size == state.sealed_size and not moved_offsets(state)
-        if quiet and not due and not state.refused:
+        if quiet and not due and not state.refused and answer is None:
             return None
         batch = Sealing(state.size)
+        if answer is not None:
+            self._answer(batch, answer, at)
         for digest in _digests(state.refused):
             self._say(batch, digest, at)
         for stream, waiting in due:
@@ -113,6 +132,7 @@ class Sequencer:
         match judge(place, number, facts.previous, facts.hash, known):
             case Verdict.TAKE:
                 self._append(batch, stream, record.leaf, Position(number, facts.hash))
+                self._note_order(batch, record)
                 self._fill(batch, stream, number, at)
             case Verdict.SKIP:
                 pass
@@ -137,6 +157,20 @@ class Sequencer:
         state.size += 1
         if stream != state.own:
             state.moved.add(stream)
+
+    def _note_order(self, batch: Batch, record: Authentic) -> None:
+        """Remember an order to withhold an entry; it is judged once a checkpoint covers it."""
+        if record.raw.topic == ORDERS and is_order(parse_leaf(record.leaf).envelope):
+            index = self.state.size - 1
+            batch.orders.append(index)
+            self.state.orders.append(index)
+
+    def _answer(self, batch: Sealing, answer: Answer, at: float) -> None:
+        self._say(batch, answer, at)
+        batch.answer = answer
+        self.state.orders.remove(answer.order)
+        if isinstance(answer, Withheld):
+            self.state.withheld.add(answer.index)
 
     def _say(self, batch: Batch, message: Message, at: float) -> Spoken:
         own = self.state.own

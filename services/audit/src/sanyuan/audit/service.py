@@ -28,7 +28,7 @@ from sanyuan.audit.measures import Measures
 from sanyuan.audit.published import published_notes
 from sanyuan.audit.publisher import Publisher, Sender
 from sanyuan.audit.recovery import ForkError, Recovered, newest_checkpoint, recover
-from sanyuan.audit.sequencer import Batch, Sealing, Sequencer
+from sanyuan.audit.sequencer import Answer, Batch, Sealing, Sequencer
 from sanyuan.audit.settings import Settings, load_policy
 from sanyuan.audit.state import OWN_TOPIC
 from sanyuan.audit.store import (
@@ -41,6 +41,7 @@ from sanyuan.audit.store import (
     write_sealing,
 )
 from sanyuan.audit.voice import Voice
+from sanyuan.audit.withholding import carry_out, judge, oldest_order
 from sanyuan.audit.witnesses import Witnesses
 from sanyuan.common import memory
 from sanyuan.common.database import Database
@@ -52,9 +53,11 @@ from sanyuan.common.notes import SigningKey
 from sanyuan.common.positions import forget_taken, hash_at
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
 from sanyuan.common.telemetry import record_hop
+from sanyuan.common.tlog.authentic import AuthenticTiles
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.policy import Policy
 from sanyuan.common.topics import WEEK
+from sanyuan.common.withholding import Order
 
 FORGET_SECONDS: Final = 3600.0
 
@@ -116,7 +119,8 @@ class AuditLog:
     async def seal(self) -> None:
         """Seal and publish what is new, if anything is."""
         async with self._turn:
-            sealing = await self._database.transaction(self._seal)
+            answer = await self._answer_order()
+            sealing = await self._database.transaction(lambda each: self._seal(each, answer))
             failpoint("audit.after-commit")
             if sealing is None:
                 return
@@ -162,8 +166,23 @@ class AuditLog:
         failpoint("audit.before-commit")
         return batch
 
-    def _seal(self, connection: Connection) -> Sealing | None:
-        sealing = self._sequencer.seal(time.time())
+    async def _answer_order(self) -> Answer | None:
+        """Carry out, or refuse, the oldest order to withhold an entry, if there is any."""
+        state, published = self._sequencer.state, self._publisher.published
+        index, participants = oldest_order(state, published), self._standing.participants
+        if index is None or participants is None:
+            return None
+        folder = self._publisher.folder
+        tiles = AuthenticTiles(folder.read_grown, published, str(folder.path))
+        order = judge(index, state, tiles, participants.directory)
+        if not isinstance(order, Order):
+            log.warning("an order to withhold is refused", order=index, reason=order.reason)
+            return order
+        log.warning("an entry is withheld", order=index, entry=order.said.index)
+        return await carry_out(order, self._database, self._growth, folder)
+
+    def _seal(self, connection: Connection, answer: Answer | None) -> Sealing | None:
+        sealing = self._sequencer.seal(time.time(), answer)
         if sealing is not None:
             drop_published(connection, self._publisher.published.size)
             write_sealing(connection, sealing)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.contracts.log import Gap, GapClosed, Sealed
+from sanyuan.common.contracts.log import Gap, GapClosed, Sealed, Withheld, WithholdingRefused
 from sanyuan.common.contracts.registry import parse_data
 from sanyuan.common.leaf import Leaf
 from sanyuan.common.streams import START, Position
+from sanyuan.common.withholding import Order, is_order
 
 Stream = tuple[str, str]
 Partition = tuple[str, int]
@@ -69,6 +70,10 @@ class State:
     """(source, topic, place) that an equivocation leaf names."""
     refused: list[Refused] = field(default_factory=list)
     """Not yet in a digest leaf."""
+    orders: list[int] = field(default_factory=list)
+    """Indices of orders to withhold that no leaf has answered, in order."""
+    withheld: set[int] = field(default_factory=set)
+    """Indices of entries that a leaf says are withheld."""
 
     def place(self, stream: Stream) -> Position:
         """Return the last place taken in a stream."""
@@ -82,6 +87,8 @@ class State:
         self.places[stream] = Position(envelope.number, leaf.hash)
         if stream != self.own:
             self.moved.add(stream)
+            if is_order(envelope):
+                self.orders.append(index)
             return
         match parse_data(envelope.type, OWN_TOPIC, envelope.data):
             case Sealed() as sealed:
@@ -92,8 +99,21 @@ class State:
             case GapClosed() as closed:
                 stream = (closed.source, closed.topic.removeprefix(f"{self.domain}/"))
                 self.waiting.pop(stream, None)
+            case Withheld() as withheld:
+                self.orders.remove(withheld.order)
+                self.withheld.add(withheld.index)
+            case WithholdingRefused() as refused:
+                self.orders.remove(refused.order)
             case _:
                 pass  # digests and equivocations leave no state that the log depends on
+
+    def replay_blank(self, order: Order) -> None:
+        """Take over a withheld leaf: its place is known from the order that withholds it."""
+        source, topic = order.stream
+        stream = (source, topic.removeprefix(f"{self.domain}/"))
+        self.size += 1
+        self.places[stream] = Position(order.sequence, order.said.record.hash)
+        self.moved.add(stream)
 
     def _replay_seal(self, index: int, sealed: Sealed) -> None:
         for source, topic, _first, last, _head in sealed.rows:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlmodel import Field, SQLModel
 
 from sanyuan.audit.sequencer import Batch, Sealing
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.common.contracts.dead_letters import Reason
+from sanyuan.common.contracts.log import Withheld
 from sanyuan.common.database import read_counter, table_of, upsert, write_counter
 from sanyuan.common.positions import (
     MODELS as POSITION_MODELS,
@@ -29,7 +30,7 @@ from sanyuan.common.positions import (
     save_offsets,
 )
 from sanyuan.common.streams import Position
-from sanyuan.common.tlog.tiles import decode_bundle, encode_bundle
+from sanyuan.common.tlog.tiles import BLANK, decode_bundle, encode_bundle
 
 SIZE: Final = "log_size"
 SEALED_SIZE: Final = "log_sealed_size"
@@ -95,6 +96,15 @@ class EquivocatedPlace(SQLModel, table=True):
     sequence: int = Field(primary_key=True)
 
 
+class WithholdingOrder(SQLModel, table=True):
+    """An order to withhold; `entry` is what it withheld, null unless it was carried out."""
+
+    __tablename__ = "withholding_order"
+    leaf: int = Field(primary_key=True)
+    answered: bool = False
+    entry: int | None = None
+
+
 class SealPart(SQLModel, table=True):
     """A part of the newest seal, as it goes to `audit-seals`."""
 
@@ -110,6 +120,7 @@ SEALED_OFFSETS: Final = table_of(SealedOffset)
 WAITING: Final = table_of(WaitingPlace)
 REFUSED: Final = table_of(RefusedRecord)
 EQUIVOCATED: Final = table_of(EquivocatedPlace)
+ORDERS: Final = table_of(WithholdingOrder)
 PARTS: Final = table_of(SealPart)
 MODELS: Final = (
     *POSITION_MODELS,
@@ -119,6 +130,7 @@ MODELS: Final = (
     WaitingPlace,
     RefusedRecord,
     EquivocatedPlace,
+    WithholdingOrder,
     SealPart,
 )
 
@@ -169,6 +181,12 @@ def load_state(connection: Connection, domain: str, own: Stream) -> State:
             Refused(row.topic, row.partition, row.offset, cast("Reason", row.reason), row.hash)
             for row in connection.execute(select(REFUSED))
         ],
+        orders=[
+            row.leaf
+            for row in connection.execute(select(ORDERS).order_by(ORDERS.c.leaf))
+            if not row.answered
+        ],
+        withheld={row.entry for row in connection.execute(select(ORDERS)) if row.entry is not None},
     )
 
 
@@ -193,6 +211,9 @@ def write_batch(connection: Connection, batch: Batch) -> None:
             for source, topic, sequence in batch.equivocated
         ]
         connection.execute(insert(EQUIVOCATED), places)
+    if batch.orders:
+        rows = [{"leaf": leaf, "answered": False, "entry": None} for leaf in batch.orders]
+        connection.execute(insert(ORDERS), rows)
 
 
 def write_sealing(connection: Connection, sealing: Sealing) -> None:
@@ -201,6 +222,10 @@ def write_sealing(connection: Connection, sealing: Sealing) -> None:
     end = sealing.first + len(sealing.entries)
     write_counter(connection, SEALED_SIZE, end)
     connection.execute(delete(REFUSED))
+    if (answer := sealing.answer) is not None:
+        entry = answer.index if isinstance(answer, Withheld) else None
+        values = {"leaf": answer.order, "answered": True, "entry": entry}
+        upsert(connection, ORDERS, [values])
     write_sealed(connection, sealing.sealed, sealing.sealed_offsets)
     connection.execute(delete(PARTS))
     connection.execute(insert(PARTS), [asdict(part) for part in parts_of(sealing)])
@@ -263,9 +288,31 @@ def drop_published(connection: Connection, size: int) -> None:
     write_counter(connection, PUBLISHED_SIZE, size)
 
 
+def blank_pending(connection: Connection, index: int) -> None:
+    """Take an entry's bytes out of the leaves that are still kept here, if it is among them."""
+    found = connection.execute(
+        select(PENDING).where(PENDING.c.first <= index, PENDING.c.first + PENDING.c.entries > index)
+    ).first()
+    if found is not None:
+        entries = decode_bundle(found.bundle, found.entries)
+        entries[index - found.first] = BLANK
+        changed = update(PENDING).where(PENDING.c.first == found.first)
+        connection.execute(changed.values(bundle=encode_bundle(entries)))
+
+
 def write_rolled_forward(connection: Connection, state: State, parts: Sequence[Part]) -> None:
     """Write a state that was replayed from published leaves, whatever was there before."""
-    for table in (PLACES, OFFSETS, SEALED, SEALED_OFFSETS, WAITING, REFUSED, PENDING, PARTS):
+    for table in (
+        PLACES,
+        OFFSETS,
+        SEALED,
+        SEALED_OFFSETS,
+        WAITING,
+        REFUSED,
+        PENDING,
+        ORDERS,
+        PARTS,
+    ):
         connection.execute(delete(table))
     places = [
         {"source": source, "topic": topic, "sequence": place.sequence, "hash": place.hash}
@@ -278,6 +325,9 @@ def write_rolled_forward(connection: Connection, state: State, parts: Sequence[P
     _write_waiting(connection, dict(state.waiting))
     if parts:
         connection.execute(insert(PARTS), [asdict(part) for part in parts])
+    orders = [{"leaf": leaf, "answered": False, "entry": None} for leaf in state.orders]
+    if orders:
+        connection.execute(insert(ORDERS), orders)
     write_counter(connection, SIZE, state.size)
     write_counter(connection, SEALED_SIZE, state.sealed_size)
 

@@ -20,8 +20,7 @@ from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.reading import MayRead
 from sanyuan.common.tlog.authentic import AuthenticTiles
 from sanyuan.common.tlog.checkpoint import Checkpoint
-from sanyuan.common.tlog.tiles import WIDTH
-from sanyuan.common.withholding import BLANK
+from sanyuan.common.tlog.tiles import BLANK, WIDTH
 
 RETRY: Final = b"retry: 1000\n\n"
 HEARTBEAT: Final = b":\n\n"

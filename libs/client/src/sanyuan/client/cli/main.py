@@ -20,6 +20,7 @@ from sanyuan.client.cli import (
     recovering,
     resources,
     verifying,
+    withholding,
     witnessing,
 )
 
@@ -59,6 +60,7 @@ app.command("verify-proof")(proofs.verify_proof)
 app.add_typer(witnessing.witness, name="witness")
 app.add_typer(heads.heads, name="heads")
 app.command("verify-misbehaviour")(witnessing.verify_misbehaviour)
+app.command("withhold")(withholding.withhold)
 app.command("case")(cases.case_command)
 app.command("trace")(cases.trace_command)
 

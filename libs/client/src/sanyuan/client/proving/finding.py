@@ -23,7 +23,7 @@ from sanyuan.common.sources import SOURCE, key_name
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import inclusion_proof
-from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, nodes_of
+from sanyuan.common.tlog.tiles import BLANK, ENTRIES, WIDTH, Tile, nodes_of
 
 MAX_DIGITS: Final = 18
 _INDEX: Final = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
@@ -132,7 +132,12 @@ class _Search:
         self._node = nodes_of(tiles.head.size, tiles.hashes)
 
     def entry(self, index: int) -> bytes:
-        return self._tiles.entries(index // WIDTH)[index % WIDTH]
+        entry = self._tiles.entries(index // WIDTH)[index % WIDTH]
+        if entry == BLANK:
+            raise NoSuchRecordError(
+                f"entry {index} is withheld, or not shown to this reader", where=self._source.name
+            )
+        return entry
 
     def path(self, index: int) -> tuple[bytes, ...]:
         return tuple(inclusion_proof(index, self._tiles.head.size, self._node))

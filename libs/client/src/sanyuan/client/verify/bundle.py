@@ -7,20 +7,20 @@ to sign at that index, and the order of things, is judged afterwards by `history
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from sys import intern
 from typing import Final, NamedTuple
 
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.merkle import leaf_hash
-from sanyuan.common.tlog.tiles import TileError, decode_bundle, decode_hashes
+from sanyuan.common.tlog.tiles import BLANK, TileError, decode_bundle, decode_hashes
 
 Keys = Mapping[tuple[str, bytes], VerifierKey]
 """(source, key id) -> key."""
 
 
-WHOLE: Final = ("/participants", "/log")
+WHOLE: Final = ("/participants", "/log", "/audit-commands")
 """Signed topics (without domain) whose entries the judge needs verbatim."""
 
 
@@ -37,6 +37,12 @@ class Fact(NamedTuple):
     """Whether the signature holds under the key that the worker was given for `key_id`."""
     entry: bytes | None
     """Verbatim, where the judge needs more than these facts."""
+
+
+class Blank(NamedTuple):
+    """An entry whose bytes are not shown; `leaf` is its hash in the tree."""
+
+    leaf: bytes
 
 
 class Task(NamedTuple):
@@ -61,7 +67,7 @@ class Facts(NamedTuple):
 
     first: int
     hashes: list[bytes]
-    facts: list[Fact | str]
+    facts: list[Fact | Blank | str]
     """A text is why an entry is no authentic record."""
     mismatches: list[Mismatch]
     broken: str | None = None
@@ -80,29 +86,35 @@ def check_bundle(task: Task, keys: Keys) -> Facts:
         expected = decode_hashes(task.tile, task.width)
     except TileError as error:
         return Facts(task.first, [], [], [], error.what)
-    hashes = [leaf_hash(entry) for entry in entries]
+    hashes = [
+        expected[at] if entry == BLANK else leaf_hash(entry) for at, entry in enumerate(entries)
+    ]
     mismatches = [
         Mismatch(task.first + at, expected[at], hashes[at])
         for at in range(task.width)
         if expected[at] != hashes[at]
     ]
-    return Facts(task.first, hashes, check_entries(entries, keys), mismatches)
+    return Facts(task.first, hashes, check_entries(entries, hashes, keys), mismatches)
 
 
-def check_entries(entries: list[bytes], keys: Keys) -> list[Fact | str]:
-    """Parse entries and check the signatures whose keys are known."""
-    return [_check(entry, keys) for entry in entries]
+def check_entries(
+    entries: list[bytes], hashes: Sequence[bytes], keys: Keys
+) -> list[Fact | Blank | str]:
+    """Parse entries, whose leaf hashes are `hashes`; check the signatures whose keys are known."""
+    return [_check(entry, leaf, keys) for entry, leaf in zip(entries, hashes, strict=True)]
 
 
-def _check(entry: bytes, keys: Keys) -> Fact | str:
+def _check(entry: bytes, leaf: bytes, keys: Keys) -> Fact | Blank | str:
+    if entry == BLANK:
+        return Blank(leaf)
     try:
-        leaf = parse_leaf(entry)
-        key = keys.get((leaf.envelope.source, leaf.key_id))
+        parsed = parse_leaf(entry)
+        key = keys.get((parsed.envelope.source, parsed.key_id))
         if key is not None:
-            leaf.verify(key)
+            parsed.verify(key)
     except (LeafError, NoteError) as error:
         return str(error)
-    return _fact(leaf, entry, checked=key is not None)
+    return _fact(parsed, entry, checked=key is not None)
 
 
 def _fact(leaf: Leaf, entry: bytes, *, checked: bool) -> Fact:

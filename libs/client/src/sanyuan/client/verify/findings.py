@@ -81,6 +81,8 @@ class Report:
     checked_from: int = 0
     """Leaves below were verified by an earlier run."""
     streams: int = 0
+    withheld: int = 0
+    """Entries that are blank by the supervisor's orders."""
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[str, ...] = ()
@@ -137,6 +139,7 @@ class Report:
             "exit": self.exit_code,
             "checked_from": self.checked_from,
             "streams": self.streams,
+            "withheld": self.withheld,
             "seconds": round(self.seconds, 3),
             "findings": [finding.as_json() for finding in self.findings],
             "suppressed": self.suppressed,

@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
-from sanyuan.client.verify.bundle import Fact, Facts, Keys
+from sanyuan.client.verify.bundle import Blank, Fact, Facts, Keys
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.seals import SealBook, Stream
 from sanyuan.client.verify.superseded import compare_ended
+from sanyuan.client.verify.withheld import Withholding, misplaced, unexplained
 from sanyuan.common.contracts.log import (
     Digest,
     Equivocation,
     Gap,
     GapClosed,
     Sealed,
+    WithholdingRefused,
 )
 from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.directory import Directory
@@ -29,6 +31,7 @@ from sanyuan.common.folding import fold
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sources import key_name
+from sanyuan.common.withholding import ORDERS, Order, is_order, objection
 
 START: Final = (0, ZERO_HASH)
 
@@ -49,6 +52,7 @@ class History:
     """(source, signed topic, place) that is open -> index of the gap leaf."""
     participants: list[str] = field(default_factory=list)
     """The entries of `participants`, verbatim: the directory can be folded again from them."""
+    withholding: Withholding = field(default_factory=Withholding)
     _keys: tuple[Directory, Keys] | None = None
 
     @property
@@ -66,6 +70,8 @@ class History:
             index = facts.first + at
             if isinstance(fact, str):
                 self.tell(Finding(Grade.FORGED, fact, index=index))
+            elif isinstance(fact, Blank):
+                self._take_blank(index, fact)
             else:
                 self._take(index, fact, keys)
             self.size = index + 1
@@ -78,7 +84,11 @@ class History:
         checked = fact.checked and keys.get((fact.source, fact.key_id)) is key
         if not checked and not self._check_signature(index, fact, key):
             return
-        self._take_place(index, fact)
+        order = fact.topic.endswith(f"/{ORDERS}")
+        if not (order and self.withholding.hidden):  # a reader sees orders of its entries only
+            self._take_place(index, fact)
+        if order and fact.entry is not None:
+            self._take_order(index, parse_leaf(fact.entry))
         own = fact.topic == f"{self._domain}/log"
         if not own:
             self._tell_all(self.seals.interrupted(index))
@@ -88,6 +98,32 @@ class History:
                 self._take_own(index, parse_leaf(fact.entry).envelope)
             else:
                 self._take_participant(index, fact.entry)
+
+    def _take_blank(self, index: int, blank: Blank) -> None:
+        order = self.withholding.explain(index, blank.leaf)
+        if order is None:
+            if self.withholding.hidden:
+                self.withholding.unseen += 1
+            else:
+                self.tell(unexplained(index, blank))
+            return
+        last, head = self.heads.get(order.stream, START)
+        if order.sequence != last + 1:
+            self.tell(misplaced(index, order, last, head))
+        self.heads[order.stream] = (order.sequence, order.said.record.hash)
+        self._tell_all(self.seals.interrupted(index))
+        self.seals.move(order.stream, order.sequence)
+
+    def _take_order(self, index: int, leaf: Leaf) -> None:
+        """A command to audit: does it withhold an entry?"""
+        if not is_order(leaf.envelope):
+            return
+        order = objection(leaf.envelope, index, self.origin)
+        revoked = self.directory.is_revoked(leaf.envelope.source, leaf.key_id)
+        if isinstance(order, Order) and not revoked:
+            finding = self.withholding.confirm(order)
+            if finding is not None:
+                self.tell(finding)
 
     def _check_signature(self, index: int, fact: Fact, key: VerifierKey) -> bool:
         if fact.entry is None:  # checked under a key that the source replaced by one of the same id
@@ -153,6 +189,9 @@ class History:
             self._tell_all(self.seals.seal(index, message, self.heads))
             return
         self._tell_all(self.seals.interrupted(index))
+        if isinstance(message, WithholdingRefused):
+            what = f"the order in entry {message.order} to withhold was refused: {message.reason}"
+            self.tell(Finding(Grade.NOTICE, what, index=index))
         if isinstance(message, Gap | GapClosed | Equivocation | Digest):
             self._take_statement(index, message)
 
@@ -209,6 +248,7 @@ class History:
 
     def conclude(self) -> None:
         """Say what is open at the end of the log."""
+        self._tell_all(self.withholding.conclude())
         for (source, topic, place), index in self.gaps.items():
             self.tell(
                 Finding(
@@ -220,7 +260,7 @@ class History:
                     sequence=place,
                 )
             )
-        if not self.seals.settled:
+        if not self.seals.settled and not self.withholding.hidden:  # else seals are not shown
             what = f"the last records of {len(self.seals.moved)} streams are under no seal"
             self.tell(Finding(Grade.INCOMPLETE, what, index=self.size))
 
@@ -261,6 +301,7 @@ class History:
             "seals": self.seals.dump(),
             "gaps": [[*place, index] for place, index in self.gaps.items()],
             "participants": self.participants,
+            "withheld": self.withholding.dump(),
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -270,6 +311,7 @@ class History:
         self.seals = SealBook.load(saved["seals"])
         self.gaps = {(source, topic, place): index for source, topic, place, index in saved["gaps"]}
         self.participants = saved["participants"]
+        self.withholding.load(saved.get("withheld", []))
         for entry in self.participants:
             self.directory = fold_leaf(self.directory, parse_leaf(entry.encode()))
 

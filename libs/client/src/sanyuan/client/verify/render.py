@@ -61,6 +61,8 @@ def _summary(report: Report) -> Table:
     table.add_row("integrity", Text(text, style=style))
     style, text = COMPLETENESS[report.completeness]
     table.add_row("completeness", Text(text, style=style))
+    if report.withheld:
+        table.add_row("withheld", f"{report.withheld:,} entries, by orders of the supervisor")
     for witness in report.witnesses:
         at = datetime.fromtimestamp(min(witness.time, MAX_TIME), UTC)
         seen = f"{witness.name}: {witness.size:,} entries, {at:%Y-%m-%d %H:%M:%S} UTC"

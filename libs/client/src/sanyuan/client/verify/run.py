@@ -17,6 +17,7 @@ from sanyuan.client.verify.silenced import compare_heads
 from sanyuan.client.verify.source import CHECKPOINT, NO_MARK, LogSource, SourceError, open_source
 from sanyuan.client.verify.state import State, load_state, save_state, state_file, state_folder
 from sanyuan.client.verify.walk import Progress, Walk
+from sanyuan.client.verify.withheld import UNEXPLAINED
 from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.directory import Directory
 from sanyuan.common.notes import NoteError, VerifierKey
@@ -43,6 +44,14 @@ class _Findings:
         self.counts[finding.grade] += 1
         if self.counts[finding.grade] <= MAX_FINDINGS:
             self.kept.append(finding)
+
+    def clear(self) -> None:
+        self.kept.clear()
+        self.counts.clear()
+
+    @property
+    def unexplained(self) -> bool:
+        return any(finding.what == UNEXPLAINED for finding in self.kept)
 
     @property
     def suppressed(self) -> int:
@@ -73,13 +82,13 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     name = source if isinstance(source, str) else source.name
     told = _Findings()
     report = Report(name)
+    views = views or Views(log_key)
     try:
         # A source that the caller opened is the caller's to close.
         with (
             open_source(source, reader) if isinstance(source, str) else nullcontext(source)
         ) as opened:
-            views = views or Views(log_key)
-            report = _Verification(
+            verification = _Verification(
                 opened,
                 agency_key,
                 log_key,
@@ -88,7 +97,12 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
                 jobs,
                 views,
                 heads,
-            ).run(report, told)
+            )
+            report = verification.run(report, told)
+            while told.unexplained and verification.outdated(report):
+                # Entries were withheld meanwhile, by orders that only a newer checkpoint covers.
+                told.clear()
+                report = verification.run(Report(name), told)
     except SourceError as error:
         told.tell(Finding(Grade.UNREADABLE, error.what, path=error.where))
     return replace(
@@ -96,8 +110,24 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
         seconds=time.monotonic() - started,
         findings=tuple(told.kept),
         suppressed=told.suppressed,
-        unchecked=(*UNCHECKED, *(UNHEARD if heads is None else ()), _unwitnessed(report)),
+        unchecked=(
+            *UNCHECKED,
+            *(UNHEARD if heads is None else ()),
+            *_withheld(report),
+            _unwitnessed(report),
+        ),
     )
+
+
+def _withheld(report: Report) -> tuple[str, ...]:
+    """What a blank leaves open."""
+    if not report.withheld:
+        return ()
+    what = (
+        f"what {report.withheld:,} withheld entries said, and their signatures: their places in "
+        "their streams are those that the supervisor's orders name, and fit what follows"
+    )
+    return (what,)
 
 
 def _unwitnessed(report: Report) -> str:
@@ -143,14 +173,19 @@ class _Verification:
             report, state = self._pass(report, head, saved, told, saved)
             if state is None:
                 # Something is wrong behind the saved state: only a whole pass can say where.
-                told.kept.clear()
-                told.counts.clear()
+                told.clear()
         if state is None:
             report, state = self._pass(report, head, None, told, saved)
         report = self._judge(report, note, head, told)
         if state is not None and not report.having(Grade.FORGED):
             save_state(path, replace(state, fingerprint=mark, note=note))
         return report
+
+    def outdated(self, report: Report) -> bool:
+        """Whether the log has a newer checkpoint than the one of a report."""
+        note = self.source.read(CHECKPOINT)
+        head = None if note is None else self._head(note, _Findings())
+        return head is not None and report.size is not None and head.size > report.size
 
     def _judge(self, report: Report, note: bytes, head: Checkpoint, told: _Findings) -> Report:
         """Compare with every other view of the log."""
@@ -216,6 +251,7 @@ class _Verification:
             report,
             checked_from=start.head.size if start else 0,
             streams=len(history.heads),
+            withheld=len(history.withholding.withheld),
             findings=tuple(told.kept),
         )
         sound = reached and report.integrity is Integrity.SOUND

@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from sanyuan.client.verify.bundle import Facts, Keys, Task, check_bundles
+from sanyuan.client.verify.bundle import Blank, Facts, Keys, Task, check_bundles
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
+from sanyuan.client.verify.orders import look_up
 from sanyuan.client.verify.source import LogSource, SourceError, read_tile
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import HASH_BYTES
@@ -123,8 +124,18 @@ class Walk:
         if facts.hashes[:done] != self.tree.edge[0][:done]:
             self._wrong_hash("an entry changed since it was verified", facts.first, None, None)
             raise StoppedError
-        self.history.judge(facts._replace(first=facts.first + done, facts=facts.facts[done:]), keys)
+        fresh = facts.facts[done:]
+        if any(isinstance(fact, Blank) for fact in fresh):
+            self._look_up_orders(tile.index)
+        self.history.judge(facts._replace(first=facts.first + done, facts=fresh), keys)
         self._grow(facts.hashes[done:])
+
+    def _look_up_orders(self, start: int) -> None:
+        """A blank came: see which orders explain this one and those that follow."""
+        withholding = self.history.withholding
+        withholding.hidden = self.source.partial
+        if withholding.orders is None:
+            withholding.orders = look_up(self.source, self.head, start)
 
     def _grow(self, hashes: list[bytes]) -> None:
         if self.known and self.tree.size < self.known.size <= self.tree.size + len(hashes):

@@ -1,14 +1,23 @@
 """Leaves of audit's own: topic ``<domain>/log``, signed with audit's system key (design §8).
 
 They are sequenced and chained like any other stream, and never sent to Kafka but for seal parts.
+Beside them the one command that audit itself carries out: the supervisor's order to withhold.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.contracts.message import Count, Message, Ordinal, Sha256, SourceText
+from sanyuan.common.contracts.message import (
+    CommandRef,
+    Count,
+    Message,
+    Ordinal,
+    Sha256,
+    ShortText,
+    SourceText,
+)
 
 LOG = ("log",)
 PartitionText = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
@@ -84,4 +93,51 @@ class Digest(Message):
     digest: Sha256
 
 
-LogMessage = Sealed | Gap | GapClosed | Equivocation | Digest
+class WithholdEntry(Message):
+    """The supervisor's order: the bytes of this entry go, its hash stays (ADR 0032).
+
+    ``entry`` is its leaf hash; ``record`` says which place of which stream it takes, so that the
+    stream can be followed over the blank.
+    """
+
+    TYPE = "audit.withhold-entry.v1"
+    TOPICS = ("audit-commands",)
+    log: str
+    """The origin of the log that has the entry."""
+    index: Count
+    entry: Sha256
+    record: CommandRef
+    ground: ShortText
+
+
+class Withheld(Message):
+    """The order at index ``order`` was carried out: entry ``index`` is blank."""
+
+    TYPE = "log.withheld.v1"
+    TOPICS = LOG
+    order: Count
+    index: Count
+
+
+WithholdingReason = Literal[
+    "malformed",
+    "not-the-supervisor",
+    "key-revoked",
+    "another-log",
+    "no-such-entry",
+    "entry-differs",
+    "never-withheld",
+    "already-withheld",
+]
+
+
+class WithholdingRefused(Message):
+    """The order at index ``order`` was not carried out, and never will be."""
+
+    TYPE = "log.withholding-refused.v1"
+    TOPICS = LOG
+    order: Count
+    reason: WithholdingReason
+
+
+LogMessage = Sealed | Gap | GapClosed | Equivocation | Digest | Withheld | WithholdingRefused

@@ -45,6 +45,7 @@ UNIONS: Final[tuple[object, ...]] = (
     license_exchange.LicenseExchangeEvent,
     dead_letters.DeadLettersMessage,
     log.LogMessage,
+    log.WithholdEntry,
 )
 
 

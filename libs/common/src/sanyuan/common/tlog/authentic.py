@@ -13,6 +13,7 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import leaf_hash, perfect_root, tree_head
 from sanyuan.common.tlog.tiles import (
+    BLANK,
     ENTRIES,
     HEIGHT,
     WIDTH,
@@ -22,7 +23,6 @@ from sanyuan.common.tlog.tiles import (
     nodes_of,
 )
 from sanyuan.common.tlog.tree import Tree
-from sanyuan.common.withholding import BLANK
 
 
 class ForgedLogError(SanyuanError):

@@ -22,6 +22,8 @@ MAX_LEVEL: Final = 63
 MAX_ENTRY_BYTES: Final = 0xFFFF
 ENTRIES: Final = -1
 """The `level` of an entry bundle."""
+BLANK: Final = b""
+"""Stands in a bundle for an entry whose bytes are not shown, where no entry is empty (ADR 0032)."""
 
 _PATH = re.compile(
     r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
@@ -126,6 +128,13 @@ def decode_bundle(raw: bytes, width: int | None = None) -> list[bytes]:
     if width is not None and len(entries) != width:
         raise TileError(Rule.BUNDLE_WIDTH, f"{len(entries)}, not {width}")
     return entries
+
+
+def blank_entry(raw: bytes, at: int) -> bytes:
+    """Return a bundle without the bytes of its entry `at`; raises TileError."""
+    entries = decode_bundle(raw)
+    entries[at : at + 1] = [BLANK]
+    return encode_bundle(entries)
 
 
 def decode_hashes(raw: bytes, width: int) -> list[bytes]:
