@@ -246,6 +246,17 @@ def records_of_the_log(refs: Mapping[str, Mapping[str, Any]]) -> list[Example]:
         "ground": "a citizen number stands in a value",
     }
     refused = {"order": 52, "reason": "already-withheld"}
+    checkpoint = f"{ORIGIN}\n60\n{b64encode(seed('a root')).decode()}\n"
+    signature = SigningKey.from_seed(ORIGIN, seed("signing log")).sign(checkpoint.encode())
+    carried = {
+        "part": 1,
+        "parts": 1,
+        "log": ORIGIN,
+        "checkpoint": f"{checkpoint}\n{signature}\n",
+        "positions": {"identity-commands": {"3": 42}},
+        "gaps": [[FOOD, "cn/identity-commands", 5, 7]],
+        "heads": [[ref["source"], ref["topic"], int(ref["sequence"]), ref["hash"]]],
+    }
     letter = {"service": "identity", **rejected(), "detail": "the signature does not match"}
     return [
         Example("service.records-rejected.v1", IDENTITY, "dead-letters", letter),
@@ -257,4 +268,6 @@ def records_of_the_log(refs: Mapping[str, Mapping[str, Any]]) -> list[Example]:
         Example("audit.withhold-entry.v1", SUPERVISOR, "audit-commands", withhold),
         Example("log.withheld.v1", AUDIT, "log", {"order": 51, "index": 7}),
         Example("log.withholding-refused.v1", AUDIT, "log", refused),
+        Example("log.closed.v1", AUDIT, "log", {"next": "cn/log/2027"}),
+        Example("log.carried-over.v1", AUDIT, "log", carried),
     ]

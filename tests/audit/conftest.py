@@ -26,11 +26,13 @@ from sanyuan.audit.sequencer import Sequencer
 from sanyuan.audit.service import AuditLog, Standing
 from sanyuan.audit.store import MODELS, load_parts
 from sanyuan.audit.voice import Voice
+from sanyuan.audit.years import settle
 from sanyuan.client.verify import Report, verify_log
 from sanyuan.common.access import make_token
 from sanyuan.common.database import Database
 from sanyuan.common.envelope import ZERO_HASH, encode, format_sequence, hash_value
 from sanyuan.common.leaf import parse_leaf
+from sanyuan.common.logkeys import signing_key_of, year_of
 from sanyuan.common.notes import SigningKey, encode_base64
 from sanyuan.common.partition import partition_of
 from sanyuan.common.record import RawRecord
@@ -55,7 +57,7 @@ class Broker:
     async def send(
         self, topic: str, key: bytes, values: Sequence[tuple[bytes, list[tuple[str, bytes]]]]
     ) -> None:
-        assert key == ORIGIN.encode()
+        assert key.startswith(b"cn/log/")
         self.sent += [(topic, value, headers) for value, headers in values]
 
     async def stop(self) -> None:
@@ -104,6 +106,8 @@ class Lab:
     heads: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     made: int = 0
     time_ms: int = 1_790_000_000_000
+    clock: float = 1_790_000_000.0
+    """What audit's clock shows."""
     running: Running | None = None
 
     log_key: SigningKey = field(
@@ -232,16 +236,22 @@ class Lab:
             },
         )
 
+    def current(self) -> SigningKey:
+        """The key of the log that is published in the folder."""
+        note = (self.folder / "checkpoint").read_bytes()
+        year = year_of(note.partition(b"\n")[0].decode())
+        return signing_key_of(self.log_key, year or 0)
+
     async def start(self, *, gap_seconds: float = 60.0) -> Running:
         """A new process over what the last one left."""
         system = self.system()
         folder = LogFolder(self.folder)
         notes = [folder.checkpoint(), *self.broker.of("audit-checkpoints")[-1:]]
-        published = newest_checkpoint(
-            [note for note in notes if note], origin=ORIGIN, key=self.log_key.verifier
-        )
         database = Database.open(f"sqlite:///{self.var}/audit/audit.db", MODELS)
         try:
+            key, published = await database.transaction(
+                lambda each: settle(each, folder, self.log_key, [note for note in notes if note])
+            )
             recovered = await database.transaction(
                 lambda each: recover(each, folder, published, domain="cn", own=(AUDIT, "log"))
             )
@@ -250,9 +260,11 @@ class Lab:
             raise
         voice = Voice("cn", AUDIT, self.key(AUDIT))
         sequencer = Sequencer(recovered.state, voice, gap_seconds=gap_seconds)
-        publishing = Publisher(folder, self.log_key, self.broker, published)
+        publishing = Publisher(folder, key, self.broker, published)
         standing = Standing(waiting=None)
-        log = AuditLog(database, sequencer, recovered.growth, publishing, standing)
+        log = AuditLog(
+            database, sequencer, recovered.growth, publishing, standing, lambda: self.clock
+        )
         feed = ParticipantsFeed(system, recovered.state.offsets.get(("participants", 0), 0))
         standing.participants = feed.seen
         running = self.running = Running(database, log, sequencer, feed, Checker("cn", 1), standing)
@@ -298,9 +310,8 @@ class Lab:
 
     def entries(self) -> list[bytes]:
         """Every leaf of the published log."""
-        head = newest_checkpoint(
-            [(self.folder / "checkpoint").read_bytes()], origin=ORIGIN, key=self.log_key.verifier
-        )
+        key, note = self.current(), (self.folder / "checkpoint").read_bytes()
+        head = newest_checkpoint([note], origin=key.name, key=key.verifier)
         tiles = AuthenticTiles(LogFolder(self.folder).read, head, "log")
         return [entry for at in range(-(-head.size // 256)) for entry in tiles.entries(at)]
 

@@ -19,6 +19,7 @@ from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, rea
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.leaf import Leaf, parse_leaf
+from sanyuan.common.logkeys import verifier_for
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sources import parse_source
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
@@ -112,7 +113,7 @@ def _head(source: LogSource, log_key: VerifierKey) -> Checkpoint:
     if raw is None:
         raise SourceError("the log has no checkpoint yet", where=source.name)
     try:
-        return Checkpoint.open(raw, keys=[log_key])
+        return Checkpoint.open(raw, keys=[verifier_for(log_key, raw)])
     except NoteError as error:
         raise ForgedLogError(str(error), where=source.name) from None
 

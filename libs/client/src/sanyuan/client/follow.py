@@ -23,6 +23,7 @@ from sanyuan.client.verify.source import CHECKPOINT, LogSource, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
 from sanyuan.common.directory import Directory
 from sanyuan.common.leaf import Leaf, parse_leaf
+from sanyuan.common.logkeys import verifier_for
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -109,7 +110,7 @@ class Follower:
         if raw is None:
             return None
         try:
-            return Checkpoint.open(raw, keys=[self.log_key])
+            return Checkpoint.open(raw, keys=[verifier_for(self.log_key, raw)])
         except NoteError as error:
             raise ForgedLogError(str(error), where=f"{self.source.name}/{CHECKPOINT}") from error
 

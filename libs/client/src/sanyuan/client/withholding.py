@@ -12,6 +12,7 @@ from sanyuan.common.contracts.log import Withheld, WithholdEntry, WithholdingRef
 from sanyuan.common.contracts.registry import parse_data
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.leaf import parse_leaf
+from sanyuan.common.logkeys import verifier_for
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -103,7 +104,7 @@ def _open(source: LogSource, log_key: VerifierKey) -> AuthenticTiles:
     if raw is None:
         raise SourceError("the log has no checkpoint yet", where=source.name)
     try:
-        head = Checkpoint.open(raw, keys=[log_key])
+        head = Checkpoint.open(raw, keys=[verifier_for(log_key, raw)])
     except NoteError as error:
         raise ForgedLogError(str(error), where=source.name) from None
     return AuthenticTiles(partial(read_tile, source), head, source.name)

@@ -1,12 +1,15 @@
 """The log's own key: a file of mode 0600, in other hands than agency's and witnesses' (design §2).
 
 Made with the audit service's other keys, before the domain is founded: the founding record names
-its public half. Its name is the origin of the log, as tlog-checkpoint asks.
+its public half. Its name is the origin of the log, as tlog-checkpoint asks: each year's log is
+another name of the same key pair, so that whoever pins one year's key can verify every other
+year's log (ADR 0033).
 """
 
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,9 +17,17 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sanyuan.common.errors import SanyuanError
-from sanyuan.common.notes import NoteError, SigningKey, decode_base64, encode_base64
+from sanyuan.common.notes import (
+    NoteError,
+    SigningKey,
+    VerifierKey,
+    decode_base64,
+    encode_base64,
+)
+from sanyuan.common.sources import DOMAIN
 
 LOG_KEY_FILE: Final = Path("audit") / "log-key.json"
+_ORIGIN: Final = re.compile(rf"({DOMAIN})/log/([1-9][0-9]{{3}})")
 """Below `var`."""
 
 
@@ -36,6 +47,34 @@ def log_origin(domain: str, year: int) -> str:
     return f"{domain}/log/{year}"
 
 
+def year_of(origin: str) -> int | None:
+    """Return the year of a log's origin; None when it is no log of a domain's year."""
+    found = _ORIGIN.fullmatch(origin)
+    return int(found[2]) if found else None
+
+
+def signing_key_of(key: SigningKey, year: int) -> SigningKey:
+    """Return the key of another year's log of the same domain."""
+    found = _ORIGIN.fullmatch(key.name)
+    return key if found is None else SigningKey(log_origin(found[1], year), key.seed)
+
+
+def verifier_of(pinned: VerifierKey, origin: str) -> VerifierKey:
+    """Return the key of the log `origin`, when it is another year's of the same domain.
+
+    Any other origin changes nothing: its notes do not verify under the pinned key.
+    """
+    ours, other = _ORIGIN.fullmatch(pinned.name), _ORIGIN.fullmatch(origin)
+    if ours is None or other is None or ours[1] != other[1]:
+        return pinned
+    return VerifierKey(origin, pinned.public_key)
+
+
+def verifier_for(pinned: VerifierKey, note: bytes) -> VerifierKey:
+    """Return `verifier_of` the log that a checkpoint's note names; the note is not verified."""
+    return verifier_of(pinned, note.partition(b"\n")[0].decode("utf-8", "replace"))
+
+
 def create_log_key(path: Path, origin: str) -> SigningKey:
     """Make a fresh key and write it, durably; raises LogKeyError when there is a file already."""
     key = SigningKey.generate(origin)
@@ -48,7 +87,7 @@ def create_log_key(path: Path, origin: str) -> SigningKey:
             os.fsync(file.fileno())
     except FileExistsError:
         raise LogKeyError(
-            "the log has a key already", where=str(path), do="a log keeps its key for its year"
+            "the log has a key already", where=str(path), do="a domain's logs keep their key"
         ) from None
     return key
 

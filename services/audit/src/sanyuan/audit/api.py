@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -135,20 +136,23 @@ class _Reads:
         """The checkpoint, the cosigned one, a hash tile or an entry bundle, by its one spelling."""
         year = request.path_params.get("year")
         head = self._standing.measures.head
+        folder = self._folder.path
         if year is not None and (head is None or not head.origin.endswith(f"/{year}")):
-            return PlainTextResponse("there is no log of that year\n", 404)
+            folder /= str(year)
+            if not (folder / CHECKPOINT).exists():
+                return PlainTextResponse("there is no log of that year\n", 404)
         path = request.path_params["path"]
         if path in (CHECKPOINT, COSIGNED):
-            return await self._file(path, TEXT, MOMENT)
+            return await self._file(folder / path, TEXT, MOMENT)
         try:
             tile = Tile.parse(path)
         except TileError:
             return PlainTextResponse("no such tile\n", 404)
         if tile.level == ENTRIES:
-            return await self._bundle(request, path)
-        return await self._file(path, BINARY, FOREVER)
+            return await self._bundle(request, folder / path)
+        return await self._file(folder / path, BINARY, FOREVER)
 
-    async def _bundle(self, request: Request, path: str) -> Response:
+    async def _bundle(self, request: Request, path: Path) -> Response:
         """An entry bundle, as far as its reader may see it."""
         try:
             check = self._reader(request)
@@ -160,9 +164,9 @@ class _Reads:
         shown = await asyncio.to_thread(show_bundle, bytes(found.body), check)
         return Response(shown, media_type=BINARY, headers={**ENTRUSTED, PARTIAL: "own"})
 
-    async def _file(self, path: str, kind: str, headers: dict[str, str]) -> Response:
+    async def _file(self, path: Path, kind: str, headers: dict[str, str]) -> Response:
         try:
-            raw = await anyio.Path(self._folder.path / path).read_bytes()
+            raw = await anyio.Path(path).read_bytes()
         except FileNotFoundError:
             return PlainTextResponse("not there\n", 404)
         return Response(raw, media_type=kind, headers=headers)

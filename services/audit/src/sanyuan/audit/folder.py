@@ -14,6 +14,7 @@ from typing import Final
 
 from sanyuan.audit.growth import Files
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.logkeys import year_of
 from sanyuan.common.tlog.merkle import HASH_BYTES
 from sanyuan.common.tlog.tiles import (
     ENTRIES,
@@ -113,6 +114,26 @@ class LogFolder:
         for folder in (whole.parent, partials):
             if folder.exists():
                 _sync_folder(folder)
+
+    def year(self, year: int) -> LogFolder:
+        """Return the folder of an earlier year's log: it lies below the current one."""
+        return LogFolder(self.path / str(year))
+
+    def put_away(self, year: int) -> None:
+        """Move the log that is here below, unless it is that of `year`; again, when interrupted.
+
+        The checkpoint goes last: it says that something is still to be moved.
+        """
+        note = self.checkpoint() or b""
+        found = year_of(note.partition(b"\n")[0].decode("utf-8", "replace"))
+        if found is None or found >= year:
+            return
+        away = self.year(found).path
+        for name in ("tile", COSIGNED, CHECKPOINT):
+            if (self.path / name).exists():
+                (self.path / name).rename(away / name)
+                _sync_folder(away)
+                _sync_folder(self.path)
 
     def drop_partials(self, full: Iterable[Tile]) -> None:
         """Remove the partial forms of tiles that are full now (tlog-tiles, "Partial Tiles")."""

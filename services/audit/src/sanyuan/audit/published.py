@@ -28,6 +28,8 @@ async def published_notes(
 ) -> list[bytes]:
     """Return signed notes, the newest checkpoint of the log among them; key and log share a name.
 
+    They may be of several years: the log may have gone on in a newer one.
+
     Witnesses that cannot be reached are left out: the log must be able to go on without them.
     """
     notes = [*folder.notes(), *await _notes_in_topic(system, key.name)]
@@ -37,10 +39,11 @@ async def published_notes(
 
 
 async def _notes_in_topic(system: SystemFile, origin: str) -> list[bytes]:
-    """Return the last few records of `audit-checkpoints` that are of this log.
+    """Return the last few records of `audit-checkpoints` that are of the domain's logs.
 
     Behind the newest checkpoint there may be cosigned ones that are older, one a round at most.
     """
+    prefix = origin.rpartition("/")[0] + "/"
     consumer = await start_consumer(system)
     try:
         partition = TopicPartition(CHECKPOINTS, 0)
@@ -54,7 +57,7 @@ async def _notes_in_topic(system: SystemFile, origin: str) -> list[bytes]:
             while at < end:
                 record = await consumer.getone(partition)
                 at = record.offset + 1
-                if record.key == origin.encode() and record.value:
+                if record.key and record.key.startswith(prefix.encode()) and record.value:
                     notes.append(record.value)
         return notes
     finally:

@@ -92,6 +92,11 @@ class Publisher:
         self.published = published
 
     @property
+    def key(self) -> SigningKey:
+        """The log's key, by its origin."""
+        return self._key
+
+    @property
     def folder(self) -> LogFolder:
         """Where the log's files are."""
         return self._folder

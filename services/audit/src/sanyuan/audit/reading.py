@@ -1,14 +1,15 @@
 """Who may read what of the log: the supervisor all, a participant its own (design §8, ADR 0032).
 
 A participant's own are the records that its systems signed, those in its systems' inboxes,
-`participants`, from which every reader takes the keys, and the supervisor's orders that withhold
-one of these. Pure.
+`participants`, from which every reader takes the keys, the carry-over that a year's log begins
+with, and the supervisor's orders that withhold one of these. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from sanyuan.common.contracts.log import CarriedOver
 from sanyuan.common.directory import Directory, System
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.leaf import parse_leaf
@@ -43,7 +44,9 @@ def show_bundle(raw: bytes, check: MayRead) -> bytes:
 
 def _is_own(entry: bytes, reader: System, directory: Directory) -> bool:
     envelope = parse_leaf(entry).envelope
-    if _is_of(envelope.source, envelope.topic, reader, directory):
+    if envelope.type == CarriedOver.TYPE or _is_of(
+        envelope.source, envelope.topic, reader, directory
+    ):
         return True
     if not is_order(envelope):
         return False

@@ -156,7 +156,7 @@ def _roll_forward(connection: Connection, tiles: AuthenticTiles, state: State) -
                 state.replay_blank(_order(tiles, state.size, orders))
                 continue
             _collect(parts, state.size, entry)
-            state.replay(parse_leaf(entry))
+            state.replay(parse_leaf(entry), entry)
     state.waiting = {
         stream: waiting
         for stream, waiting in state.waiting.items()

@@ -1,15 +1,16 @@
-"""Seals: which places of which streams the log has, in parts that fit a record (design §8)."""
+"""Seals, and what a new year begins with: all streams, in parts that fit a record (design §8)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import orjson
 
 from sanyuan.audit.state import Partition, State
-from sanyuan.common.contracts.log import Row, Sealed
+from sanyuan.common.contracts.log import CarriedOver, HeadRow, Row, Sealed
 
+R = TypeVar("R", Row, HeadRow)
 PART_BYTES: Final = 56 * 1024
 """Of rows and positions in one part: an envelope fits beside them into 60 KiB."""
 
@@ -55,8 +56,38 @@ def seal_parts(state: State) -> list[Sealed]:
     ]
 
 
-def _cut(rows: list[Row], used: int) -> Iterator[list[Row]]:
-    part: list[Row] = []
+def carried_parts(state: State, log: str, note: bytes) -> list[CarriedOver]:
+    """Return what the next year's log begins with; `note` is the final checkpoint of `log`."""
+    positions: dict[str, dict[str, int]] = {}
+    for (topic, partition), offset in sorted(state.offsets.items()):
+        positions.setdefault(topic, {})[str(partition)] = offset
+    gaps = sorted(
+        (source, f"{state.domain}/{topic}", waiting.expected, waiting.seen)
+        for (source, topic), waiting in state.waiting.items()
+        if waiting.gap is not None
+    )
+    heads: list[HeadRow] = sorted(
+        (source, f"{state.domain}/{topic}", place.sequence, place.hash)
+        for (source, topic), place in state.places.items()
+    )
+    used = len(note) + len(orjson.dumps(positions)) + len(orjson.dumps(gaps))
+    cuts = list(_cut(heads, used))
+    return [
+        CarriedOver(
+            part=at + 1,
+            parts=len(cuts),
+            log=log,
+            checkpoint=note.decode() if at == 0 else None,
+            positions=positions if at == 0 else {},
+            gaps=tuple(gaps) if at == 0 else (),
+            heads=tuple(rows),
+        )
+        for at, rows in enumerate(cuts)
+    ]
+
+
+def _cut(rows: list[R], used: int) -> Iterator[list[R]]:
+    part: list[R] = []
     for row in rows:
         length = len(orjson.dumps(row)) + 1
         if used + length > PART_BYTES and (part or used):

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from sanyuan.audit.facts import Authentic
-from sanyuan.audit.seals import moved_offsets, rows_of, seal_parts
+from sanyuan.audit.seals import carried_parts, moved_offsets, rows_of, seal_parts
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.audit.voice import Spoken, Voice
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.contracts.log import (
+    Closed,
     Digest,
     Equivocation,
     Gap,
@@ -27,6 +28,7 @@ from sanyuan.common.contracts.log import (
     WithholdingRefused,
 )
 from sanyuan.common.contracts.message import Message
+from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.leaf import parse_leaf
 from sanyuan.common.record import RawRecord, Rejection
 from sanyuan.common.streams import Position, Verdict, judge
@@ -55,6 +57,8 @@ class Batch:
     equivocated: list[tuple[str, str, int]] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)
     """Indices of new orders to withhold an entry."""
+    participants: list[bytes] = field(default_factory=list)
+    """The entries that are of `participants`."""
 
 
 @dataclass
@@ -66,6 +70,8 @@ class Sealing(Batch):
     sealed: dict[Stream, int] = field(default_factory=dict)
     sealed_offsets: dict[Partition, int] = field(default_factory=dict)
     answer: Answer | None = None
+    closed: bool = False
+    """The log ends here."""
 
 
 class Sequencer:
@@ -120,6 +126,50 @@ class Sequencer:
         self._seal(batch, at)
         return batch
 
+    def close(self, at: float, following: str) -> Sealing:
+        """End the log: the last seal; it goes on as the log `following`."""
+        batch = Sealing(self.state.size)
+        for digest in _digests(self.state.refused):
+            self._say(batch, digest, at)
+        self._say(batch, Closed(next=following), at)
+        self._seal(batch, at)
+        self.state.next = following
+        batch.closed = True
+        return batch
+
+    def carry_over(self, at: float, log: str, note: bytes) -> Sealing:
+        """Begin the log after `log`, whose final checkpoint is `note`; its state is ours from here.
+
+        Streams, positions and open gaps go on; `participants` is repeated from its first record.
+        """
+        old = self.state
+        agency = {stream for stream in old.places if stream[1] == PARTICIPANTS}
+        gaps = {
+            stream: replace(waiting, gap=0)
+            for stream, waiting in old.waiting.items()
+            if waiting.gap is not None
+        }
+        self.state = State(
+            domain=old.domain,
+            own=old.own,
+            places=old.places,
+            offsets=old.offsets,
+            sealed={stream: last for stream, last in old.sealed.items() if stream not in agency},
+            sealed_offsets=dict(old.offsets),
+            moved=agency,
+            waiting=old.waiting | gaps,
+            equivocated=old.equivocated,
+            participants=old.participants,
+        )
+        batch = Sealing(0)
+        batch.waiting |= gaps
+        for part in carried_parts(old, log, note):
+            self._say(batch, part, at)
+        batch.entries += old.participants
+        self.state.size += len(old.participants)
+        self._seal(batch, at)
+        return batch
+
     def _is_new(self, raw: RawRecord) -> bool:
         return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
 
@@ -132,7 +182,7 @@ class Sequencer:
         match judge(place, number, facts.previous, facts.hash, known):
             case Verdict.TAKE:
                 self._append(batch, stream, record.leaf, Position(number, facts.hash))
-                self._note_order(batch, record)
+                self._remember(batch, record)
                 self._fill(batch, stream, number, at)
             case Verdict.SKIP:
                 pass
@@ -158,8 +208,11 @@ class Sequencer:
         if stream != state.own:
             state.moved.add(stream)
 
-    def _note_order(self, batch: Batch, record: Authentic) -> None:
-        """Remember an order to withhold an entry; it is judged once a checkpoint covers it."""
+    def _remember(self, batch: Batch, record: Authentic) -> None:
+        """Keep what is needed later: participants for the next year, orders until a checkpoint."""
+        if record.raw.topic == PARTICIPANTS:
+            batch.participants.append(record.leaf)
+            self.state.participants.append(record.leaf)
         if record.raw.topic == ORDERS and is_order(parse_leaf(record.leaf).envelope):
             index = self.state.size - 1
             batch.orders.append(index)
@@ -170,7 +223,7 @@ class Sequencer:
         batch.answer = answer
         self.state.orders.remove(answer.order)
         if isinstance(answer, Withheld):
-            self.state.withheld.add(answer.index)
+            self.state.withheld[answer.index] = answer.order
 
     def _say(self, batch: Batch, message: Message, at: float) -> Spoken:
         own = self.state.own

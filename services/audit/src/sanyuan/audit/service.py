@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -22,12 +24,12 @@ from sanyuan.audit.announcing import Announcement
 from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
-from sanyuan.audit.growth import Growth
+from sanyuan.audit.growth import Files, Growth
 from sanyuan.audit.intake import Intake, ParticipantsFeed
 from sanyuan.audit.measures import Measures
 from sanyuan.audit.published import published_notes
 from sanyuan.audit.publisher import Publisher, Sender
-from sanyuan.audit.recovery import ForkError, Recovered, newest_checkpoint, recover
+from sanyuan.audit.recovery import ForkError, Recovered, recover
 from sanyuan.audit.sequencer import Answer, Batch, Sealing, Sequencer
 from sanyuan.audit.settings import Settings, load_policy
 from sanyuan.audit.state import OWN_TOPIC
@@ -38,17 +40,20 @@ from sanyuan.audit.store import (
     load_parts,
     parts_of,
     write_batch,
+    write_closing,
+    write_new_year,
     write_sealing,
 )
 from sanyuan.audit.voice import Voice
 from sanyuan.audit.withholding import carry_out, judge, oldest_order
 from sanyuan.audit.witnesses import Witnesses
+from sanyuan.audit.years import YearTurnedError, known_year, settle
 from sanyuan.common import memory
 from sanyuan.common.database import Database
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.follower import Follower, Participants
-from sanyuan.common.logkeys import load_log_key
+from sanyuan.common.logkeys import load_log_key, signing_key_of, year_of
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.positions import forget_taken, hash_at
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
@@ -60,6 +65,8 @@ from sanyuan.common.topics import WEEK
 from sanyuan.common.withholding import Order
 
 FORGET_SECONDS: Final = 3600.0
+Clock = Callable[[], float]
+"""Seconds since 1970."""
 
 log = structlog.get_logger()
 
@@ -83,9 +90,24 @@ class Standing:
             self.waiting = text
             log.info("waiting", what=text)
 
+    def begin(self) -> None:
+        """A log begins: what waited for the one before has been told."""
+        self.announced = Announcement()
+        self.intake, self.waiting = None, "starting"
+
     def trouble(self) -> str | None:
         """Why the service does not work now; None when it does."""
         return self.waiting or (self.intake.trouble if self.intake else None)
+
+
+class Publication(NamedTuple):
+    """A committed seal that is to be published."""
+
+    sealing: Sealing
+    stamps: list[int]
+    """Append times of the records under it."""
+    head: Checkpoint
+    files: Files
 
 
 class AuditLog:
@@ -98,7 +120,10 @@ class AuditLog:
         growth: Growth,
         publisher: Publisher,
         standing: Standing,
+        clock: Clock = time.time,
     ) -> None:
+        self._clock = clock
+        self._over = False
         self._database = database
         self._sequencer = sequencer
         self._growth = growth
@@ -110,6 +135,7 @@ class AuditLog:
         """Append one batch; its leaves are in the log once this returns."""
         started = time.time_ns()
         async with self._turn:
+            self._check_year()
             batch = await self._database.transaction(lambda each: self._append(each, checked))
             failpoint("audit.after-commit")
             self._growth.extend(batch.entries)
@@ -119,16 +145,83 @@ class AuditLog:
     async def seal(self) -> None:
         """Seal and publish what is new, if anything is."""
         async with self._turn:
-            answer = await self._answer_order()
-            sealing = await self._database.transaction(lambda each: self._seal(each, answer))
+            self._check_year()
+            publication = await self._take_seal()
+        if publication is not None:
+            await self._publish(publication)
+
+    async def turn_year(self) -> None:
+        """Close the log, publish all of it, and begin the next one; then only a start goes on.
+
+        Every step is durable before the next one; a start does again what is not done.
+        """
+        async with self._turn:
+            self._check_year()
+            if self._sequencer.state.next is None:
+                await self._close()
+            await self._database.transaction(self._begin_next)
             failpoint("audit.after-commit")
-            if sealing is None:
-                return
-            self._growth.extend(sealing.entries)
-            stamps = self._standing.measures.sealed()
-            head, files = self._head(), self._growth.publication()
-        await self._publisher.publish(head, files, parts_of(sealing))
-        self._standing.measures.published(head, stamps)
+            self._over = True
+        self._standing.announced.end()
+
+    def is_year_over(self) -> bool:
+        """Whether the log is closed already, or of an earlier year than the clock's."""
+        year = year_of(self._publisher.key.name)
+        closed = self._sequencer.state.next is not None
+        return closed or (year is not None and self._year() > year)
+
+    def _year(self) -> int:
+        return datetime.fromtimestamp(self._clock(), UTC).year
+
+    def _check_year(self) -> None:
+        if self._over:
+            raise YearTurnedError
+
+    async def _close(self) -> None:
+        """Answer what orders to withhold there are, and publish the last seal."""
+        while (publication := await self._take_seal()) is not None:
+            await self._publish(publication)
+        closing = await self._commit(self._write_closing)
+        if closing is not None:
+            await self._publish(closing)
+
+    def _write_closing(self, connection: Connection) -> Sealing:
+        year = self._year()
+        origin = signing_key_of(self._publisher.key, year).name
+        closing = self._sequencer.close(self._clock(), origin)
+        drop_published(connection, self._publisher.published.size)
+        write_closing(connection, closing, year)
+        failpoint("audit.before-commit")
+        return closing
+
+    def _begin_next(self, connection: Connection) -> None:
+        """Begin the log that the closing leaf names, behind the final checkpoint."""
+        year = year_of(self._sequencer.state.next or "")
+        if year is None:
+            raise RuntimeError("only a closed log is carried over")
+        published, note = self._publisher.published, self._publisher.note
+        carried = self._sequencer.carry_over(self._clock(), published.origin, note)
+        write_new_year(connection, carried, year)
+        failpoint("audit.before-commit")
+
+    async def _take_seal(self) -> Publication | None:
+        answer = await self._answer_order()
+        return await self._commit(lambda each: self._seal(each, answer))
+
+    async def _commit(self, seal: Callable[[Connection], Sealing | None]) -> Publication | None:
+        """Commit a seal and grow the tree over it; return what is to be published."""
+        sealing = await self._database.transaction(seal)
+        failpoint("audit.after-commit")
+        if sealing is None:
+            return None
+        self._growth.extend(sealing.entries)
+        stamps = self._standing.measures.sealed()
+        return Publication(sealing, stamps, self._head(), self._growth.publication())
+
+    async def _publish(self, publication: Publication) -> None:
+        sealing, head = publication.sealing, publication.head
+        await self._publisher.publish(head, publication.files, parts_of(sealing))
+        self._standing.measures.published(head, publication.stamps)
         self._standing.announced.tell(head, self._publisher.note)
         for source, topic, _first, last, head_hash in sealing.rows:
             self._standing.streams.setdefault(source, {})[topic] = (last, head_hash)
@@ -160,7 +253,7 @@ class AuditLog:
             checked.rejections,
             checked.offsets,
             taken=lambda stream, number: hash_at(connection, stream, number),
-            at=time.time(),
+            at=self._clock(),
         )
         write_batch(connection, batch)
         failpoint("audit.before-commit")
@@ -182,7 +275,7 @@ class AuditLog:
         return await carry_out(order, self._database, self._growth, folder)
 
     def _seal(self, connection: Connection, answer: Answer | None) -> Sealing | None:
-        sealing = self._sequencer.seal(time.time(), answer)
+        sealing = self._sequencer.seal(self._clock(), answer)
         if sealing is not None:
             drop_published(connection, self._publisher.published.size)
             write_sealing(connection, sealing)
@@ -210,8 +303,17 @@ def _trace(checked: Checked, started_ns: int) -> None:
             )
 
 
-async def work(settings: Settings, standing: Standing) -> None:
-    """Run until an error ends it; raises what ended it."""
+async def work(settings: Settings, standing: Standing, clock: Clock = time.time) -> None:
+    """Run until an error ends it; raises what ended it. Each year's log is a start of its own."""
+    while True:
+        try:
+            await _work_on_one(settings, standing, clock)
+        except* YearTurnedError:
+            log.info("the log of a year is closed")
+        standing.begin()
+
+
+async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> None:
     system = await wait_connected(settings.system_file, standing.say)
     key = load_log_key(settings.log_key_file)
     folder = LogFolder(settings.log_folder)
@@ -223,8 +325,11 @@ async def work(settings: Settings, standing: Standing) -> None:
         stack.callback(database.close)
         standing.say("comparing the log with its checkpoints")
         policy = load_policy(settings.witness_policy)
-        notes = await published_notes(system, folder, key.verifier, policy)
-        published = newest_checkpoint(notes, origin=key.name, key=key.verifier)
+        known = await database.transaction(lambda each: known_year(each, key))
+        notes = await published_notes(system, folder, known.verifier, policy)
+        current, published = await database.transaction(
+            lambda each: settle(each, folder, key, notes)
+        )
         recovered = await database.transaction(
             lambda each: recover(each, folder, published, domain=system.domain, own=own)
         )
@@ -238,13 +343,14 @@ async def work(settings: Settings, standing: Standing) -> None:
         sender = Sender(system)
         stack.push_async_callback(sender.stop)
         voice = Voice(system.domain, system.source, system.signing)
-        publisher = Publisher(folder, key, sender, published)
+        publisher = Publisher(folder, current, sender, published)
         audit_log = AuditLog(
             database,
             Sequencer(state, voice, gap_seconds=settings.gap_seconds),
             recovered.growth,
             publisher,
             standing,
+            clock,
         )
         await audit_log.publish_recovered(recovered, await database.transaction(load_parts))
         checker = Checker(system.domain)
@@ -299,6 +405,8 @@ async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
                 await audit_log.forget()
                 forgotten = started
             await audit_log.seal()
+            if audit_log.is_year_over():
+                await audit_log.turn_year()
             await asyncio.sleep(max(0.0, started + interval - time.monotonic()))
 
     async with asyncio.TaskGroup() as tasks:

@@ -10,8 +10,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.contracts.log import Gap, GapClosed, Sealed, Withheld, WithholdingRefused
+from sanyuan.common.contracts.log import (
+    CarriedOver,
+    Closed,
+    Gap,
+    GapClosed,
+    Sealed,
+    Withheld,
+    WithholdingRefused,
+)
+from sanyuan.common.contracts.message import Message
 from sanyuan.common.contracts.registry import parse_data
+from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.leaf import Leaf
 from sanyuan.common.streams import START, Position
 from sanyuan.common.withholding import Order, is_order
@@ -72,15 +82,20 @@ class State:
     """Not yet in a digest leaf."""
     orders: list[int] = field(default_factory=list)
     """Indices of orders to withhold that no leaf has answered, in order."""
-    withheld: set[int] = field(default_factory=set)
-    """Indices of entries that a leaf says are withheld."""
+    withheld: dict[int, int] = field(default_factory=dict)
+    """Index of an entry that a leaf says is withheld -> index of the order."""
+
+    participants: list[bytes] = field(default_factory=list)
+    """Every entry of `participants`: the next year's log begins with them."""
+    next: str | None = None
+    """The log in which the domain goes on; this one is closed."""
 
     def place(self, stream: Stream) -> Position:
         """Return the last place taken in a stream."""
         return self.places.get(stream, START)
 
-    def replay(self, leaf: Leaf) -> None:
-        """Take over a leaf that is in the published log already."""
+    def replay(self, leaf: Leaf, entry: bytes) -> None:
+        """Take over a leaf that is in the published log already; `entry` are its bytes."""
         index, envelope = self.size, leaf.envelope
         stream = (envelope.source, envelope.topic.removeprefix(f"{self.domain}/"))
         self.size = index + 1
@@ -89,8 +104,13 @@ class State:
             self.moved.add(stream)
             if is_order(envelope):
                 self.orders.append(index)
+            if stream[1] == PARTICIPANTS:
+                self.participants.append(entry)
             return
-        match parse_data(envelope.type, OWN_TOPIC, envelope.data):
+        self._replay_own(index, parse_data(envelope.type, OWN_TOPIC, envelope.data))
+
+    def _replay_own(self, index: int, message: Message) -> None:
+        match message:
             case Sealed() as sealed:
                 self._replay_seal(index, sealed)
             case Gap() as gap:
@@ -101,9 +121,13 @@ class State:
                 self.waiting.pop(stream, None)
             case Withheld() as withheld:
                 self.orders.remove(withheld.order)
-                self.withheld.add(withheld.index)
+                self.withheld[withheld.index] = withheld.order
             case WithholdingRefused() as refused:
                 self.orders.remove(refused.order)
+            case Closed() as closing:
+                self.next = closing.next
+            case CarriedOver() as carried:
+                self._replay_carried(carried)
             case _:
                 pass  # digests and equivocations leave no state that the log depends on
 
@@ -115,14 +139,28 @@ class State:
         self.places[stream] = Position(order.sequence, order.said.record.hash)
         self.moved.add(stream)
 
+    def _replay_carried(self, carried: CarriedOver) -> None:
+        for source, topic, last, head in carried.heads:
+            stream = (source, topic.removeprefix(f"{self.domain}/"))
+            if stream != self.own and stream[1] != PARTICIPANTS:
+                self.places[stream] = Position(last, head)
+                self.sealed[stream] = last
+        for source, topic, expected, seen in carried.gaps:
+            stream = (source, topic.removeprefix(f"{self.domain}/"))
+            self.waiting[stream] = Waiting(expected, seen, 0.0, 0)
+        self._replay_positions(carried.positions)
+
+    def _replay_positions(self, positions: dict[str, dict[str, int]]) -> None:
+        for topic, partitions in positions.items():
+            for partition, offset in partitions.items():
+                self.offsets[topic, int(partition)] = offset
+                self.sealed_offsets[topic, int(partition)] = offset
+
     def _replay_seal(self, index: int, sealed: Sealed) -> None:
         for source, topic, _first, last, _head in sealed.rows:
             stream = (source, topic.removeprefix(f"{self.domain}/"))
             self.sealed[stream] = last
             self.moved.discard(stream)
-        for topic, partitions in sealed.positions.items():
-            for partition, offset in partitions.items():
-                self.offsets[topic, int(partition)] = offset
-                self.sealed_offsets[topic, int(partition)] = offset
+        self._replay_positions(sealed.positions)
         if sealed.part == sealed.parts:
             self.previous_seal, self.sealed_size = index, index + 1

@@ -10,14 +10,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlmodel import Field, SQLModel
 
 from sanyuan.audit.sequencer import Batch, Sealing
 from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.contracts.log import Withheld
-from sanyuan.common.database import read_counter, table_of, upsert, write_counter
+from sanyuan.common.database import (
+    read_counter,
+    table_of,
+    upsert,
+    write_counter,
+    write_counters,
+)
+from sanyuan.common.logkeys import log_origin, year_of
 from sanyuan.common.positions import (
     MODELS as POSITION_MODELS,
 )
@@ -35,6 +42,10 @@ from sanyuan.common.tlog.tiles import BLANK, decode_bundle, encode_bundle
 SIZE: Final = "log_size"
 SEALED_SIZE: Final = "log_sealed_size"
 PUBLISHED_SIZE: Final = "log_published_size"
+YEAR: Final = "log_year"
+"""Of the current log; 0 in the first year."""
+NEXT_YEAR: Final = "log_next_year"
+"""In which a closed log goes on; 0 while it is not closed."""
 
 
 class PendingLeaves(SQLModel, table=True):
@@ -105,6 +116,14 @@ class WithholdingOrder(SQLModel, table=True):
     entry: int | None = None
 
 
+class ParticipantsEntry(SQLModel, table=True):
+    """An entry of `participants`, by its place among them."""
+
+    __tablename__ = "participants_entry"
+    number: int = Field(primary_key=True)
+    entry: bytes
+
+
 class SealPart(SQLModel, table=True):
     """A part of the newest seal, as it goes to `audit-seals`."""
 
@@ -121,7 +140,22 @@ WAITING: Final = table_of(WaitingPlace)
 REFUSED: Final = table_of(RefusedRecord)
 EQUIVOCATED: Final = table_of(EquivocatedPlace)
 ORDERS: Final = table_of(WithholdingOrder)
+PARTICIPANTS: Final = table_of(ParticipantsEntry)
 PARTS: Final = table_of(SealPart)
+TABLES: Final = (
+    PLACES,
+    OFFSETS,
+    PENDING,
+    SEALED,
+    SEALED_OFFSETS,
+    WAITING,
+    REFUSED,
+    EQUIVOCATED,
+    ORDERS,
+    PARTICIPANTS,
+    PARTS,
+)
+"""Everything that one log's leaves say."""
 MODELS: Final = (
     *POSITION_MODELS,
     PendingLeaves,
@@ -131,6 +165,7 @@ MODELS: Final = (
     RefusedRecord,
     EquivocatedPlace,
     WithholdingOrder,
+    ParticipantsEntry,
     SealPart,
 )
 
@@ -152,6 +187,7 @@ def load_state(connection: Connection, domain: str, own: Stream) -> State:
     }
     sealed = {(row.source, row.topic): row.sequence for row in connection.execute(select(SEALED))}
     sealed_size = read_counter(connection, SEALED_SIZE)
+    following = read_counter(connection, NEXT_YEAR)
     return State(
         domain=domain,
         own=own,
@@ -186,7 +222,16 @@ def load_state(connection: Connection, domain: str, own: Stream) -> State:
             for row in connection.execute(select(ORDERS).order_by(ORDERS.c.leaf))
             if not row.answered
         ],
-        withheld={row.entry for row in connection.execute(select(ORDERS)) if row.entry is not None},
+        withheld={
+            row.entry: row.leaf
+            for row in connection.execute(select(ORDERS))
+            if row.entry is not None
+        },
+        participants=[
+            row.entry
+            for row in connection.execute(select(PARTICIPANTS).order_by(PARTICIPANTS.c.number))
+        ],
+        next=log_origin(domain, following) if following else None,
     )
 
 
@@ -211,9 +256,39 @@ def write_batch(connection: Connection, batch: Batch) -> None:
             for source, topic, sequence in batch.equivocated
         ]
         connection.execute(insert(EQUIVOCATED), places)
+    if batch.participants:
+        _write_participants(connection, batch.participants)
     if batch.orders:
         rows = [{"leaf": leaf, "answered": False, "entry": None} for leaf in batch.orders]
         connection.execute(insert(ORDERS), rows)
+
+
+def _write_participants(connection: Connection, entries: Sequence[bytes]) -> None:
+    count = connection.execute(select(func.count()).select_from(PARTICIPANTS)).scalar_one()
+    rows = [{"number": number, "entry": entry} for number, entry in enumerate(entries, count)]
+    connection.execute(insert(PARTICIPANTS), rows)
+
+
+def write_closing(connection: Connection, sealing: Sealing, following: int) -> None:
+    """Write the batch that ends the log; it goes on in the year `following`."""
+    write_sealing(connection, sealing)
+    write_counter(connection, NEXT_YEAR, following)
+
+
+def write_new_year(connection: Connection, sealing: Sealing, year: int) -> None:
+    """Write the batch that begins the log of `year`: all leaves of the one before are published."""
+    for table in (PENDING, ORDERS):
+        connection.execute(delete(table))
+    write_sealing(connection, sealing)
+    write_counters(connection, {PUBLISHED_SIZE: 0, YEAR: year, NEXT_YEAR: 0})
+
+
+def forget_year(connection: Connection, year: int) -> None:
+    """Forget everything: the log of `year` is published, and will be read from its beginning."""
+    for table in TABLES:
+        connection.execute(delete(table))
+    cleared = {SIZE: 0, SEALED_SIZE: 0, PUBLISHED_SIZE: 0, YEAR: year, NEXT_YEAR: 0}
+    write_counters(connection, cleared)
 
 
 def write_sealing(connection: Connection, sealing: Sealing) -> None:
@@ -302,18 +377,9 @@ def blank_pending(connection: Connection, index: int) -> None:
 
 def write_rolled_forward(connection: Connection, state: State, parts: Sequence[Part]) -> None:
     """Write a state that was replayed from published leaves, whatever was there before."""
-    for table in (
-        PLACES,
-        OFFSETS,
-        SEALED,
-        SEALED_OFFSETS,
-        WAITING,
-        REFUSED,
-        PENDING,
-        ORDERS,
-        PARTS,
-    ):
-        connection.execute(delete(table))
+    for table in TABLES:
+        if table is not EQUIVOCATED:  # of no leaf that the log depends on
+            connection.execute(delete(table))
     places = [
         {"source": source, "topic": topic, "sequence": place.sequence, "hash": place.hash}
         for (source, topic), place in state.places.items()
@@ -325,11 +391,20 @@ def write_rolled_forward(connection: Connection, state: State, parts: Sequence[P
     _write_waiting(connection, dict(state.waiting))
     if parts:
         connection.execute(insert(PARTS), [asdict(part) for part in parts])
-    orders = [{"leaf": leaf, "answered": False, "entry": None} for leaf in state.orders]
+    if state.participants:
+        _write_participants(connection, state.participants)
+    orders: list[dict[str, object]] = [
+        {"leaf": leaf, "answered": entry is not None, "entry": entry}
+        for leaf, entry in [
+            *((leaf, None) for leaf in state.orders),
+            *((leaf, entry) for entry, leaf in state.withheld.items()),
+        ]
+    ]
     if orders:
         connection.execute(insert(ORDERS), orders)
     write_counter(connection, SIZE, state.size)
     write_counter(connection, SEALED_SIZE, state.sealed_size)
+    write_counter(connection, NEXT_YEAR, year_of(state.next or "") or 0)
 
 
 def load_pending(connection: Connection) -> list[tuple[int, list[bytes]]]:

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from sanyuan.audit.announcing import Announcement
+from sanyuan.audit.announcing import Announcement, EndedError
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.reading import MayRead
 from sanyuan.common.tlog.authentic import AuthenticTiles
@@ -34,7 +34,7 @@ async def events(
     check: MayRead | None = None,
     heartbeat: float = HEARTBEAT_SECONDS,
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the stream from entry `start` on, for ever; a comment now and then while idle.
+    """Yield the stream from entry `start` to the log's end; a comment now and then while idle.
 
     With `check`, only entries that pass it.
 
@@ -48,6 +48,8 @@ async def events(
         except TimeoutError:
             yield HEARTBEAT
             continue
+        except EndedError:
+            return
         tiles = await asyncio.to_thread(_open, folder, head)
         while start < head.size:
             chunk = await asyncio.to_thread(_chunk, tiles, start, check)

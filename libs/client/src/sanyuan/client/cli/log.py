@@ -65,6 +65,9 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
         Path | None, typer.Option(help="Where to write proof of misbehaviour, if there is any.")
     ] = None,
     system: Reader = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="冷存储 Where the entries of earlier years are.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002  a flag of the command line
     var: Var = DEFAULT_VAR,
 ) -> None:
@@ -75,7 +78,7 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
         views.ask()
     posted = None if heads is None else guard(lambda: load_posted(heads))
     reader = guard(lambda: load_reader(system))
-    report = check_with_progress(log or default_log(var), *keys, views, posted, reader)
+    report = check_with_progress(log or default_log(var), *keys, views, posted, reader, archive)
     if report.evidence is not None:
         path = evidence or Path(f"misbehaviour-{report.size}.txt")
         path.write_bytes(report.evidence)
@@ -109,6 +112,7 @@ def check_with_progress(
     views: Views | None = None,
     heads: Sequence[Posted] | None = None,
     reader: SystemFile | None = None,
+    archive: Path | None = None,
 ) -> Report:
     """Verify with a progress bar on standard error."""
     columns = (
@@ -127,6 +131,7 @@ def check_with_progress(
             views=views,
             heads=heads,
             reader=reader,
+            archive=archive,
         )
 
 

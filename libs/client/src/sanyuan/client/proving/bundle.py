@@ -19,6 +19,7 @@ from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
+from sanyuan.common.logkeys import verifier_for
 from sanyuan.common.notes import Note, VerifierKey, decode_base64, encode_base64
 from sanyuan.common.rules import RuleError
 from sanyuan.common.sources import key_name
@@ -129,6 +130,7 @@ class RecordProof:
     ) -> Proven:
         """Check everything; raises RecordProofError that says which step fails."""
         entry = self.extra.entry.encode()
+        log_key = verifier_for(log_key, self.bundle.checkpoint)
         try:
             head = Checkpoint.open(self.bundle.checkpoint, origin=log_key.name, keys=[log_key])
             seen = verify_cosignatures(Note.parse(self.bundle.checkpoint), witnesses)

@@ -18,6 +18,7 @@ from sanyuan.common.envelope import format_sequence
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
+from sanyuan.common.logkeys import verifier_for
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sources import SOURCE, key_name
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
@@ -93,6 +94,7 @@ def find_proof(
     raw = source.read(CHECKPOINT)
     if raw is None:
         raise SourceError("the log has no checkpoint yet", where=source.name)
+    log_key = verifier_for(log_key, raw)
     search = _search(source, raw, agency_key, log_key)
     index = search.index_of(wanted)
     if cosigned is not None and index < _open(source, cosigned, log_key).size:

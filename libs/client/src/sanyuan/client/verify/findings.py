@@ -93,6 +93,8 @@ class Report:
     """Those of the policy that cosigned."""
     witnessed_size: int | None = None
     """Size of the largest tree that the policy's quorum cosigned."""
+    before: Report | None = None
+    """Of the log of the year before, where it is at hand."""
     evidence: bytes | None = None
     """Proof that the log signed two histories: see `sanyuan verify-misbehaviour`."""
 
@@ -147,4 +149,5 @@ class Report:
             "witnessed_size": self.witnessed_size,
             "evidence": self.evidence.decode() if self.evidence else None,
             "unchecked": list(self.unchecked),
+            "before": self.before.as_json() if self.before else None,
         }

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
 
 from sanyuan.client.verify.bundle import Blank, Fact, Facts, Keys
+from sanyuan.client.verify.carried import Carried
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.seals import SealBook, Stream
 from sanyuan.client.verify.superseded import compare_ended
 from sanyuan.client.verify.withheld import Withholding, misplaced, unexplained
 from sanyuan.common.contracts.log import (
+    Closed,
     Digest,
     Equivocation,
     Gap,
@@ -29,6 +31,7 @@ from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import ZERO_HASH, Envelope
 from sanyuan.common.folding import fold
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
+from sanyuan.common.logkeys import verifier_of
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sources import key_name
 from sanyuan.common.withholding import ORDERS, Order, is_order, objection
@@ -53,6 +56,12 @@ class History:
     participants: list[str] = field(default_factory=list)
     """The entries of `participants`, verbatim: the directory can be folded again from them."""
     withholding: Withholding = field(default_factory=Withholding)
+    carried: Carried | None = None
+    """What a later year's log begins with."""
+    next: str | None = None
+    """The log in which a closed one goes on."""
+    ended: bool = False
+    """Whether a closed log's last seal was read."""
     _keys: tuple[Directory, Keys] | None = None
 
     @property
@@ -77,6 +86,10 @@ class History:
             self.size = index + 1
 
     def _take(self, index: int, fact: Fact, keys: Keys) -> None:
+        if self._carries_over(index, fact):
+            return
+        if self.ended:
+            self._object(index, fact, "an entry after the last seal of a closed log")
         key = self.directory.keys_of(fact.source).get(fact.key_id)
         if key is None:
             self._object(index, fact, "no such key of the source is registered before this entry")
@@ -98,6 +111,30 @@ class History:
                 self._take_own(index, parse_leaf(fact.entry).envelope)
             else:
                 self._take_participant(index, fact.entry)
+
+    def _carries_over(self, index: int, fact: Fact) -> bool:
+        """Whether this is a leaf that a later year's log begins with; if so, take it."""
+        if index == 0 and fact.topic.endswith("/log"):
+            self.carried = Carried()
+        carried = self.carried
+        if carried is None or carried.settled:
+            return False
+        if not carried.whole:
+            self._take_part(carried, index, fact)
+            return True
+        if not fact.topic.endswith("/participants"):
+            self._object(index, fact, "an entry before the copy of participants is whole")
+        return False
+
+    def _take_part(self, carried: Carried, index: int, fact: Fact) -> None:
+        if fact.entry is None:
+            self._object(index, fact, "an entry between the parts of the carry-over")
+            return
+        self._tell_all(carried.take(index, parse_leaf(fact.entry), self.log_key))
+        if carried.whole:
+            self.heads = dict(carried.heads)
+            self.gaps = dict.fromkeys(carried.gaps, 0)
+            self.seals.positions = {at: dict(each) for at, each in carried.positions.items()}
 
     def _take_blank(self, index: int, blank: Blank) -> None:
         order = self.withholding.explain(index, blank.leaf)
@@ -152,12 +189,15 @@ class History:
         before, leaf = self.directory, parse_leaf(entry)
         self.directory = fold_leaf(before, leaf)
         self._tell_all(compare_ended(index, leaf.envelope, self.heads))
+        if self.carried is not None:
+            self._tell_all(self.carried.settle(self.heads, self.directory))
         founding = self.directory.founding
         if index == 0 and founding is None:
             self.tell(Finding(Grade.FORGED, "leaf 0 does not found the domain", index=0))
         elif founding is not None and before.founding is None:
             said = (founding.log_origin, str(founding.log_key))
-            if said != (self.origin, str(self.log_key)):
+            same = verifier_of(founding.log_key, self.origin) == self.log_key
+            if not same or (self.carried is None and founding.log_origin != self.origin):
                 self.tell(
                     Finding(
                         Grade.FORGED,
@@ -187,7 +227,12 @@ class History:
             return
         if isinstance(message, Sealed):
             self._tell_all(self.seals.seal(index, message, self.heads))
+            self.ended = self.next is not None and message.part == message.parts
             return
+        if self.next is not None:
+            self.tell(Finding(Grade.FORGED, "a closed log says more than its seal", index=index))
+        if isinstance(message, Closed):
+            self.next = message.next
         self._tell_all(self.seals.interrupted(index))
         if isinstance(message, WithholdingRefused):
             what = f"the order in entry {message.order} to withhold was refused: {message.reason}"
@@ -248,6 +293,9 @@ class History:
 
     def conclude(self) -> None:
         """Say what is open at the end of the log."""
+        if self.carried is not None and not self.carried.settled:
+            what = "the log ends before what was carried over is whole"
+            self.tell(Finding(Grade.FORGED, what, index=self.size))
         self._tell_all(self.withholding.conclude())
         for (source, topic, place), index in self.gaps.items():
             self.tell(
@@ -302,6 +350,9 @@ class History:
             "gaps": [[*place, index] for place, index in self.gaps.items()],
             "participants": self.participants,
             "withheld": self.withholding.dump(),
+            "carried": self.carried.dump() if self.carried else None,
+            "next": self.next,
+            "ended": self.ended,
         }
 
     def load(self, saved: dict[str, Any]) -> None:
@@ -312,6 +363,9 @@ class History:
         self.gaps = {(source, topic, place): index for source, topic, place, index in saved["gaps"]}
         self.participants = saved["participants"]
         self.withholding.load(saved.get("withheld", []))
+        self.next, self.ended = saved.get("next"), saved.get("ended", False)
+        if saved.get("carried"):
+            self.carried = Carried.load(saved["carried"])
         for entry in self.participants:
             self.directory = fold_leaf(self.directory, parse_leaf(entry.encode()))
 

@@ -57,6 +57,9 @@ def _summary(report: Report) -> Table:
         table.add_row(
             "checked", f"{new:,} entries, {report.streams:,} streams in {report.seconds:.1f} s"
         )
+    if report.before is not None:
+        before = report.before
+        table.add_row("before it", f"{before.origin}, {before.size or 0:,} entries")
     style, text = INTEGRITY[report.integrity]
     table.add_row("integrity", Text(text, style=style))
     style, text = COMPLETENESS[report.completeness]

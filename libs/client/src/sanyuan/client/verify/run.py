@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sanyuan.client.heads.keeping import Posted
+from sanyuan.client.verify.carried import Carried
 from sanyuan.client.verify.findings import Finding, Grade, Integrity, Report
 from sanyuan.client.verify.history import History
 from sanyuan.client.verify.silenced import compare_heads
@@ -20,6 +21,7 @@ from sanyuan.client.verify.walk import Progress, Walk
 from sanyuan.client.verify.withheld import UNEXPLAINED
 from sanyuan.client.verify.witnessed import Views
 from sanyuan.common.directory import Directory
+from sanyuan.common.logkeys import verifier_for, verifier_of, year_of
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -69,6 +71,7 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     views: Views | None = None,
     heads: Sequence[Posted] | None = None,
     reader: SystemFile | None = None,
+    archive: Path | None = None,
 ) -> Report:
     """Verify a whole log, or what is new since the last time; never raises for what it finds.
 
@@ -76,26 +79,28 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     folder) is where sound results are remembered; `jobs` is the number of processes, by default one
     for each core. `views` has the policy of witnesses, and what else was seen of this log before
     the call. `heads` are what systems told the supervisor of their own streams (`silenced`);
-    `reader` is the system that may read the entries over HTTP.
+    `reader` is the system that may read the entries over HTTP, `archive` the cold storage
+    of earlier years. `log_key` may be the key of any year's log of the domain. A later year's log
+    is verified with the one before it, as far as that is at hand.
     """
     started = time.monotonic()
     name = source if isinstance(source, str) else source.name
     told = _Findings()
     report = Report(name)
-    views = views or Views(log_key)
     try:
         # A source that the caller opened is the caller's to close.
         with (
-            open_source(source, reader) if isinstance(source, str) else nullcontext(source)
+            open_source(source, reader, archive) if isinstance(source, str) else nullcontext(source)
         ) as opened:
+            key = verifier_for(log_key, opened.read(CHECKPOINT) or b"")
             verification = _Verification(
                 opened,
                 agency_key,
-                log_key,
+                key,
                 state_dir or state_folder(),
                 progress,
                 jobs,
-                views,
+                (views or Views(key)).of(key),
                 heads,
             )
             report = verification.run(report, told)
@@ -113,6 +118,7 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
         unchecked=(
             *UNCHECKED,
             *(UNHEARD if heads is None else ()),
+            *report.unchecked,
             *_withheld(report),
             _unwitnessed(report),
         ),
@@ -177,6 +183,8 @@ class _Verification:
         if state is None:
             report, state = self._pass(report, head, None, told, saved)
         report = self._judge(report, note, head, told)
+        if state is not None and (carried := state.history.get("carried")):
+            report = self._connect(report, Carried.load(carried), told)
         if state is not None and not report.having(Grade.FORGED):
             save_state(path, replace(state, fingerprint=mark, note=note))
         return report
@@ -186,6 +194,35 @@ class _Verification:
         note = self.source.read(CHECKPOINT)
         head = None if note is None else self._head(note, _Findings())
         return head is not None and report.size is not None and head.size > report.size
+
+    def _connect(self, report: Report, carried: Carried, told: _Findings) -> Report:
+        """Verify the log before this one, and that this one goes on where it ended."""
+        year = year_of(carried.log)
+        source = None if year is None else self.source.year(year)
+        if source is None:
+            what = f"the log before, {carried.log}, and that this one goes on from it: not at hand"
+            return replace(report, unchecked=(*report.unchecked, what))
+        key = verifier_of(self.log_key, carried.log)
+        path = state_file(self.state_dir, carried.log, self.agency_key, key)
+        before = verify_log(
+            source,
+            self.agency_key,
+            key,
+            state_dir=self.state_dir,
+            progress=self.progress,
+            jobs=self.jobs,
+        )
+        for finding in before.findings:
+            if finding.grade in (Grade.FORGED, Grade.INCOMPLETE):
+                told.tell(replace(finding, what=f"{carried.log}: {finding.what}"))
+        saved, unchecked = load_state(path), report.unchecked
+        if before.integrity is Integrity.UNKNOWN:
+            known = "" if saved is None else "; an earlier run has verified it"
+            unchecked += (f"all of {carried.log}: its entries are not at hand{known}",)
+        if before.integrity is not Integrity.FORGED and saved is not None:
+            for finding in carried.compare(saved.history, saved.head.size, saved.head.root):
+                told.tell(finding)
+        return replace(report, before=before, unchecked=unchecked, findings=tuple(told.kept))
 
     def _judge(self, report: Report, note: bytes, head: Checkpoint, told: _Findings) -> Report:
         """Compare with every other view of the log."""

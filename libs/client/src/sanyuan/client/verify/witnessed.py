@@ -60,6 +60,11 @@ class Views:
     found: list[View] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
+    def of(self, log_key: VerifierKey) -> Views:
+        """Return the views of one year's log."""
+        found = [view for view in self.found if view.head.origin == log_key.name]
+        return Views(log_key, self.policy, found, list(self.findings))
+
     def add(self, where: str, note: bytes | None) -> None:
         """Take a signed note."""
         if note is None:

@@ -140,4 +140,50 @@ class WithholdingRefused(Message):
     reason: WithholdingReason
 
 
-LogMessage = Sealed | Gap | GapClosed | Equivocation | Digest | Withheld | WithholdingRefused
+class Closed(Message):
+    """The log ends with the seal that follows: its domain goes on in the log ``next``."""
+
+    TYPE = "log.closed.v1"
+    TOPICS = LOG
+    next: str
+
+
+HeadRow = tuple[SourceText, str, Count, Sha256]
+"""source, signed topic, last, head."""
+GapRow = tuple[SourceText, str, Count, Count]
+"""source, signed topic, expected, seen."""
+
+
+class CarriedOver(Message):
+    """One part of what a year's log begins with: where the log before it ended (ADR 0033).
+
+    All parts are the first leaves; ``participants`` follows verbatim, then the log goes on.
+    """
+
+    TYPE = "log.carried-over.v1"
+    TOPICS = LOG
+    part: Ordinal
+    parts: Ordinal
+    log: str
+    """The origin of the log before."""
+    checkpoint: str | None = None
+    """Its final checkpoint, a signed note; in the first part."""
+    positions: dict[str, dict[PartitionText, Count]] = Field(default_factory=dict)
+    """Kafka topic → partition → next offset, of all that was ever read; in the first part."""
+    gaps: tuple[GapRow, ...] = ()
+    """Places that the log before says are open; in the first part."""
+    heads: tuple[HeadRow, ...]
+    """Every stream of the log before, sorted."""
+
+
+LogMessage = (
+    Sealed
+    | Gap
+    | GapClosed
+    | Equivocation
+    | Digest
+    | Withheld
+    | WithholdingRefused
+    | Closed
+    | CarriedOver
+)
