@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from asyncio import to_thread
+from asyncio import timeout, to_thread
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from tests.audit.test_streaming import served
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.recovery import ForkError
 from sanyuan.audit.years import YearTurnedError
+from sanyuan.client.follow import Follower, Logged
 from sanyuan.client.verify import Report, verify_log
+from sanyuan.client.verify.source import FolderSource
 from sanyuan.common.leaf import parse_leaf
 from sanyuan.common.logkeys import verifier_of
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -299,13 +301,39 @@ async def test_each_year_is_read_over_http_with_the_first_years_key(lab: Lab) ->
         for path, origin in (("", 2027), ("/2027", 2027), ("/2026", 2026)):
 
             def check(url: str = f"{client.base_url}/log{path}") -> Report:
-                return verify_log(url, *keys, state_dir=lab.var / url[-4:], jobs=1, reader=reader)
+                return verify_log(url, *keys, state_dir=lab.var / "state", jobs=1, reader=reader)
 
             report = await to_thread(check)
             assert (report.exit_code, report.findings) == (0, ())
             assert report.origin == f"cn/log/{origin}"
             assert (report.before is not None) == (origin == 2027)
         assert (await client.get("/log/2025/checkpoint")).status_code == 404
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_follower_reads_the_old_year_to_its_end_and_goes_on_in_the_new_one(
+    lab: Lab, *, late: bool
+) -> None:
+    running = await lab.start()
+    await send(lab, running, 300)
+    keys = lab.key(AGENCY).verifier, lab.log_key.verifier
+    following = Follower(FolderSource(lab.folder), *keys, poll_s=0.01)
+    records, seen = following.records(), list[Logged]()
+
+    async def read(until: int) -> None:
+        async with timeout(30):
+            while not seen or seen[-1].leaf.envelope.number != until:
+                logged = await anext(records)
+                if logged.leaf.stream == (FOOD, "cn/identity-commands"):
+                    seen.append(logged)
+
+    await read(200 if late else 300)
+    running = await turn(lab, running)
+    await send(lab, running, 20)
+    await read(320)
+    assert [each.leaf.envelope.number for each in seen] == list(range(1, 321))
+    assert {each.log for each in seen} == {"cn/log/2026", "cn/log/2027"}
+    await records.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 
 async def test_folders_of_other_years_are_left_alone(lab: Lab) -> None:

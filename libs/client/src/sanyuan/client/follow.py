@@ -2,8 +2,9 @@
 
 A record is handed out only when a signed checkpoint covers it, its entry provably belongs to that
 checkpoint's tree, the tree extends all that was seen before, and the history up to it is in order
-(`verify.history`). Withheld entries are passed over, as are those that the reader may not see. The
-file of a follower holds what it has handed out: it goes on from there.
+(`verify.history`). Withheld entries are passed over, as are those that the reader may not see. Over
+the change of year the old log is read to its end, and the new one must go on from it. The file of a
+follower holds what it has handed out: it goes on from there.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sanyuan.client.verify.bundle import Facts, check_entries
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
 from sanyuan.client.verify.orders import look_up
-from sanyuan.client.verify.source import CHECKPOINT, LogSource, read_tile
+from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
 from sanyuan.common.directory import Directory
 from sanyuan.common.leaf import Leaf, parse_leaf
-from sanyuan.common.logkeys import verifier_for
+from sanyuan.common.logkeys import verifier_for, verifier_of, year_of
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -40,6 +41,8 @@ class Logged:
 
     index: int
     leaf: Leaf
+    log: str = ""
+    """The origin of the log that has this index: each year's counts from 0."""
 
 
 @dataclass
@@ -54,6 +57,11 @@ class Follower:
     poll_s: float = 0.5
     _known: Checkpoint | None = None
     _history: History = field(init=False)
+    _before: Checkpoint | None = None
+    """The last checkpoint of the year before, until the new one's carry-over was compared with it.
+    """
+    _ended: dict[str, Any] | None = None
+    """The history of the year before, as `History.dump` has it."""
 
     def __post_init__(self) -> None:
         self._history = self._begin("")
@@ -62,6 +70,9 @@ class Follower:
             self._known = Checkpoint.parse(saved["checkpoint"].encode())
             self._history = self._begin(self._known.origin)
             self._history.load(saved["history"])
+            before = saved.get("before")
+            self._before = Checkpoint.parse(before.encode()) if before else None
+            self._ended = saved.get("ended")
 
     @property
     def index(self) -> int:
@@ -91,10 +102,10 @@ class Follower:
 
     def _grown(self) -> AuthenticTiles | None:
         """Return the tiles of a new checkpoint that extends the known one, None without any."""
-        head = self._head()
+        source, head = self._current()
         if head is None or head.size == self.index:
             return None
-        tiles = AuthenticTiles(partial(read_tile, self.source), head, self.source.name)
+        tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
         if self._known and not tiles.extends(self._known):
             raise ForgedLogError(
                 f"the log of {head.size} entries does not extend that of {self._known.size}",
@@ -102,17 +113,47 @@ class Follower:
             )
         if self._known is None:
             self._history.origin = head.origin
+            self._history.log_key = verifier_of(self.log_key, head.origin)
         self._known = head
         return tiles
 
-    def _head(self) -> Checkpoint | None:
-        raw = self.source.read(CHECKPOINT)
+    def _current(self) -> tuple[LogSource, Checkpoint | None]:
+        """Return where to read on: in the log of an earlier year until all of it was read."""
+        head, known = self._head(self.source), self._known
+        if head is None or known is None or head.origin == known.origin:
+            return self.source, head
+        year = year_of(known.origin)
+        source = None if year is None else self.source.year(year)
+        if source is None:
+            raise SourceError(
+                f"the log before, {known.origin}, is not at hand", where=self.source.name
+            )
+        final = self._head(source)
+        if final is None or final.size != self.index or not self._history.ended:
+            return source, final
+        self._before, self._ended = final, self._history.dump()
+        self._known, self._history = None, self._begin(head.origin)
+        return self.source, head
+
+    def _compare(self) -> None:
+        """Compare a new year's carry-over with the log before, once it was read whole."""
+        carried = self._history.carried
+        if self._ended is not None and self._before is not None:
+            if carried is None:
+                raise ForgedLogError("nothing is carried over", where=self.source.name)
+            if carried.settled:
+                for finding in carried.compare(self._ended, self._before.size, self._before.root):
+                    _refuse(finding)
+                self._before = self._ended = None
+
+    def _head(self, source: LogSource) -> Checkpoint | None:
+        raw = source.read(CHECKPOINT)
         if raw is None:
             return None
         try:
             return Checkpoint.open(raw, keys=[verifier_for(self.log_key, raw)])
         except NoteError as error:
-            raise ForgedLogError(str(error), where=f"{self.source.name}/{CHECKPOINT}") from error
+            raise ForgedLogError(str(error), where=f"{source.name}/{CHECKPOINT}") from error
 
     def _bundles(self, tiles: AuthenticTiles) -> Iterator[int]:
         return iter(range(self.index // WIDTH, -(-tiles.head.size // WIDTH)))
@@ -128,8 +169,9 @@ class Follower:
         keys = self._history.keys
         facts = check_entries(fresh, hashes, keys)
         self._history.judge(Facts(first, [], facts, []), keys)
+        self._compare()
         return [
-            Logged(first + at, parse_leaf(entry))
+            Logged(first + at, parse_leaf(entry), tiles.head.origin)
             for at, entry in enumerate(fresh)
             if entry != BLANK
         ]
@@ -153,15 +195,21 @@ class Follower:
         ]
         if not blanks or withholding.hidden:
             return True
-        newer = self._head()
+        newer = self._head(self.source)
         return newer is None or newer.size <= head.size
 
     def _begin(self, origin: str) -> History:
-        return History(Directory(self.agency_key), self.log_key, origin, _refuse)
+        key = verifier_of(self.log_key, origin)
+        return History(Directory(self.agency_key), key, origin, _refuse)
 
     def _save(self) -> None:
         if self.file is not None and self._known is not None:
-            saved = {"checkpoint": bytes(self._known).decode(), "history": self._history.dump()}
+            saved = {
+                "checkpoint": bytes(self._known).decode(),
+                "history": self._history.dump(),
+                "before": bytes(self._before).decode() if self._before else None,
+                "ended": self._ended,
+            }
             write_saved(self.file, VERSION, saved)
 
 

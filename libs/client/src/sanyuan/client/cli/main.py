@@ -6,6 +6,7 @@ import structlog
 import typer
 
 from sanyuan.client.cli import (
+    archiving,
     calling,
     cases,
     catalogue,
@@ -61,6 +62,7 @@ app.add_typer(witnessing.witness, name="witness")
 app.add_typer(heads.heads, name="heads")
 app.command("verify-misbehaviour")(witnessing.verify_misbehaviour)
 app.command("withhold")(withholding.withhold)
+app.command("archive-log")(archiving.archive_command)
 app.command("case")(cases.case_command)
 app.command("trace")(cases.trace_command)
 
