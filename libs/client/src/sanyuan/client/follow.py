@@ -91,7 +91,12 @@ class Follower:
                 await asyncio.sleep(self.poll_s)
                 continue
             for count, bundle in enumerate(self._bundles(tiles)):
-                taken = await asyncio.to_thread(self._take, tiles, bundle)
+                try:
+                    taken = await asyncio.to_thread(self._take, tiles, bundle)
+                except SourceError:
+                    if not await asyncio.to_thread(self._moved, tiles.head.origin):
+                        raise
+                    break
                 if taken is None:
                     break
                 for logged in taken:
@@ -134,6 +139,11 @@ class Follower:
         self._before, self._ended = final, self._history.dump()
         self._known, self._history = None, self._begin(head.origin)
         return self.source, head
+
+    def _moved(self, origin: str) -> bool:
+        """Whether the log was put away meanwhile, because the next year's has begun."""
+        head = self._head(self.source)
+        return head is None or head.origin != origin
 
     def _compare(self) -> None:
         """Compare a new year's carry-over with the log before, once it was read whole."""
