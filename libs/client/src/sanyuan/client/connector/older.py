@@ -11,15 +11,24 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 import httpx
 import structlog
 
 from sanyuan.client.inbox.kept import FROM_THE_LOG
 from sanyuan.client.verify.looking import Seen, look_back
-from sanyuan.client.verify.source import CHECKPOINT, SourceError, open_source, read_tile
+from sanyuan.client.verify.source import (
+    CHECKPOINT,
+    LogSource,
+    SourceError,
+    open_source,
+    read_tile,
+)
+from sanyuan.common.contracts.log import CarriedOver
 from sanyuan.common.errors import SanyuanError
+from sanyuan.common.leaf import parse_leaf
+from sanyuan.common.logkeys import verifier_for, year_of
 from sanyuan.common.notes import VerifierKey
 from sanyuan.common.outbox import Stream
 from sanyuan.common.receipts import ask_heads
@@ -32,6 +41,8 @@ from sanyuan.common.tlog.checkpoint import Checkpoint
 RETRY_SECONDS: Final = 5.0
 AT_ONCE: Final = 5_000
 """Records of a stream that are fetched together."""
+YEAR_SHIFT: Final = 44
+"""Each year's indices count from 0: the year before them keeps places apart, and in order."""
 
 log = structlog.get_logger()
 Starts = Callable[[set[str]], Awaitable[Mapping[str, int]]]
@@ -136,7 +147,7 @@ async def _logged(system: SystemFile, stream: Stream) -> int:
 
 
 def search(system: SystemFile, wanted: Mapping[Stream, set[int]]) -> list[Seen]:
-    """These records from the log at ``urls.audit``, proven, in its order.
+    """These records from the log at ``urls.audit`` and those of earlier years, proven, in order.
 
     Raises SourceError, NoteError, ForgedLogError and TileError.
     """
@@ -147,17 +158,34 @@ def search(system: SystemFile, wanted: Mapping[Stream, set[int]]) -> list[Seen]:
     }
     found: list[Seen] = []
     with open_source(f"{system.urls.get('audit', '').rstrip('/')}/log", system) as source:
-        note = source.read(CHECKPOINT)
-        if note is None:
-            raise SourceError("the log has no checkpoint", where=source.name)
-        head = Checkpoint.open(note, keys=[VerifierKey.parse(system.log_key)])
-        tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
-        for seen in look_back(tiles, lambda: {number for _, _, number in left}):
-            place = (*seen.leaf.stream, seen.leaf.envelope.number)
-            if place in left:
-                left.discard(place)
-                found.append(seen)
-    return sorted(found)
+        key, year = VerifierKey.parse(system.log_key), cast("LogSource | None", source)
+        while year is not None and left:
+            tiles = _open(year, key)
+            base = (year_of(tiles.head.origin) or 0) << YEAR_SHIFT
+            here = list[Seen]()
+            for seen in look_back(tiles, lambda: {number for _, _, number in left}):
+                place = (*seen.leaf.stream, seen.leaf.envelope.number)
+                if place in left:
+                    left.discard(place)
+                    here.append(seen._replace(at=base + seen.at))
+            found = sorted(here) + found
+            year = _year_before(source, tiles) if left else None
+    return found
+
+
+def _open(source: LogSource, key: VerifierKey) -> AuthenticTiles:
+    note = source.read(CHECKPOINT)
+    if note is None:
+        raise SourceError("the log has no checkpoint", where=source.name)
+    head = Checkpoint.open(note, keys=[verifier_for(key, note)])
+    return AuthenticTiles(partial(read_tile, source), head, source.name)
+
+
+def _year_before(source: LogSource, tiles: AuthenticTiles) -> LogSource | None:
+    """The log that this one was carried over from; None for the first."""
+    first = parse_leaf(tiles.entries(0)[0]).envelope
+    year = year_of(str(first.data.get("log"))) if first.type == CarriedOver.TYPE else None
+    return None if year is None else source.year(year)
 
 
 def _raw(system: SystemFile, seen: Seen) -> RawRecord:
