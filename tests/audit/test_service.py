@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,8 @@ import pytest
 from tests.e2e.wire import Raw, RawName, Wire
 from typer.testing import CliRunner
 
+from sanyuan.audit.service import Standing, work
+from sanyuan.audit.settings import Settings
 from sanyuan.client.agency import load_request, open_agency
 from sanyuan.client.cli.main import app
 from sanyuan.client.connector import Connector
@@ -36,6 +39,8 @@ from sanyuan.common.outbox import Draft, Row
 from sanyuan.common.partition import partition_of
 from sanyuan.common.sources import parse_source
 from sanyuan.common.systems import SystemFile
+from sanyuan.common.tlog.checkpoint import Checkpoint
+from sanyuan.common.tlog.merkle import EMPTY_ROOT
 from sanyuan.sandbox import ports
 from sanyuan.sandbox.embedded import EmbeddedKafka
 
@@ -45,6 +50,7 @@ AGENCY = "//cn/agency/11100000000013338W/agency"
 AUDIT = "//cn/services/audit"
 FOOD = "//cn/departments/11110000000012345X/food-permits"
 SUPERVISOR = "//cn/supervisors/11100000MB1600001J/inspection"
+EMPTY = Checkpoint("", 0, EMPTY_ROOT)
 STEPS = [name for name in FAILPOINTS if name.startswith("audit.")]
 
 
@@ -313,3 +319,41 @@ async def test_a_broker_that_has_less_than_the_log_has_read_is_refused(domain: D
     assert domain.process is not None
     assert await asyncio.to_thread(domain.process.wait, 60) != 0
     assert "the log has read up to offset 999" in (domain.var / "audit.log").read_text()
+
+
+async def test_the_running_service_turns_the_year_and_producers_notice_nothing(
+    domain: Domain,
+) -> None:
+    now = [time.time()]
+    standing = Standing()
+    settings = Settings(var=domain.var, checkpoint_seconds=0.1)
+    task = asyncio.create_task(work(settings, standing, lambda: now[0]))
+    year = datetime.fromtimestamp(now[0], UTC).year
+
+    async def logged(count: int) -> None:
+        async with asyncio.timeout(60):
+            while standing.streams.get(FOOD, {}).get("cn/identity-commands", (0, ""))[0] < count:
+                assert not task.done(), task
+                await asyncio.sleep(0.05)
+
+    async with department(domain) as connector:
+        await send(domain, connector, 100)
+        await logged(100)
+        now[0] += 366 * 24 * 3600
+        sent = asyncio.create_task(send(domain, connector, 200))
+        async with asyncio.timeout(60):
+            while not (standing.announced.head or EMPTY).origin.endswith(f"/{year + 1}"):
+                assert not task.done(), task
+                await asyncio.sleep(0.05)
+        await sent
+        await send(domain, connector, 100)
+        await logged(400)
+        await _emptied(connector)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    report = domain.verify()
+    assert (report.exit_code, report.findings) == (0, ())
+    assert report.origin == f"cn/log/{year + 1}"
+    assert report.before is not None
+    assert report.before.exit_code == 0
