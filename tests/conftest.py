@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,6 +16,8 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
+from tests.postgresql import Server, serve
+from tests.stores import File, Home, Schema
 
 from sanyuan.sandbox import ports, settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
@@ -66,6 +69,26 @@ def contained(port: int) -> "Iterator[ContainedKafka]":
         yield broker
     finally:
         broker.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """The PostgreSQL server of this run; started by the first test that asks for it."""
+    yield from serve()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """A place for a database: whoever asks for it runs on both stores."""
+    if request.param == "sqlite":
+        return File(tmp_path)
+    return Schema(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def address(home: Home) -> str:
+    """The address of a database in which nothing is yet, in both stores."""
+    return home.address
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,8 +202,8 @@ MODELS: list[type[SQLModel]] = [*outbox.MODELS, *positions.MODELS]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'service.db'}", MODELS)
+def database(address: str) -> Iterator[Database]:
+    opened = Database.open(address, MODELS)
     yield opened
     opened.close()
 

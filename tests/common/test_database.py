@@ -1,24 +1,32 @@
-"""One database, one writer: a lock, a fencing number, transactions that are whole or nothing."""
+"""One database, one writer: a lock, a fencing number, transactions that are whole or nothing.
+
+In both stores; what only a server can do to its writer is in test_postgresql.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import DBAPIError
 from tests.common.conftest import MODELS
 
 from sanyuan.common.database import (
     WRITER,
     Database,
     DatabaseError,
+    exists,
+    read_address,
     read_counter,
+    reader,
     write_counter,
     write_counters,
 )
+from sanyuan.common.environment import SettingError
+from sanyuan.common.positions import TAKEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,16 +34,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def test_a_database_has_one_writer(database: Database, tmp_path: Path) -> None:
+def test_a_database_has_one_writer(database: Database, address: str) -> None:
     with pytest.raises(DatabaseError, match="another process"):
-        Database.open(f"sqlite:///{tmp_path / 'service.db'}", MODELS)
+        Database.open(address, MODELS)
 
 
-def test_the_next_writer_raises_the_fence(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'x' / 'service.db'}"
+def test_the_next_writer_raises_the_fence(address: str) -> None:
     fences = []
     for _ in range(3):
-        opened = Database.open(url, MODELS)
+        opened = Database.open(address, MODELS)
         fences.append(opened.run(lambda c: c.scalar(select(WRITER.c.fence))))
         opened.close()
     assert fences == [1, 2, 3]
@@ -67,6 +74,7 @@ def test_counters_are_set_and_set_again(database: Database) -> None:
     assert found == [3, 2, 0]
 
 
+@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 def test_commits_are_durable(database: Database) -> None:
     """SQLite's WAL with synchronous=FULL (2): a commit is on the disk before it returns."""
     mode = database.run(lambda c: c.exec_driver_sql("PRAGMA journal_mode").scalar())
@@ -90,10 +98,60 @@ def test_a_broken_file_says_what_to_do(tmp_path: Path) -> None:
         Database.open(f"sqlite:///{path}", MODELS)
 
 
-def test_a_database_of_another_release_is_not_opened(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    Database.open(url, []).close()
-    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
-        connection.execute("ALTER TABLE writer RENAME COLUMN fence TO guard")
+def test_a_database_of_another_release_is_not_opened(address: str) -> None:
+    made = Database.open(address, [])
+    made.run(lambda c: c.exec_driver_sql("ALTER TABLE writer RENAME COLUMN fence TO guard"))
+    made.close()
     with pytest.raises(DatabaseError, match="another release: writer has no fence"):
-        Database.open(url, [])
+        Database.open(address, [])
+
+
+def test_a_database_is_there_once_a_writer_was(address: str) -> None:
+    assert not exists(address)
+    Database.open(address, []).close()
+    assert exists(address)
+
+
+def test_whole_numbers_have_64_bits_and_bytes_are_bytes(database: Database) -> None:
+    """A log outgrows 32 bits, and instants in microseconds have from the start."""
+    largest = 2**63 - 1
+    row = {"source": "//cn/x", "topic": "log", "first": largest, "hashes": bytes(range(256))}
+    database.run(lambda c: write_counter(c, "n", largest))
+    database.run(lambda c: c.execute(insert(TAKEN), [row | {"taken": 0.1}]))
+    assert database.run(lambda c: read_counter(c, "n")) == largest
+    [found] = database.run(lambda c: c.execute(select(TAKEN)).all())
+    assert (found.first, found.hashes, found.taken) == (largest, bytes(range(256)), 0.1)
+
+
+def test_a_reader_sees_what_is_committed_and_cannot_write(address: str) -> None:
+    reading = reader(address)
+    with pytest.raises(DBAPIError), reading.connect() as connection:
+        read_counter(connection, "n")  # nothing is there yet
+    made = Database.open(address, [])
+    made.run(lambda c: write_counter(c, "n", 1))
+    with reading.connect() as connection:
+        assert read_counter(connection, "n") == 1
+    with pytest.raises(DBAPIError, match=r"(?i)read-?only"), reading.connect() as connection:
+        write_counter(connection, "n", 2)
+    reading.dispose()
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "audit.db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://user:hunter2@host/name",
+        "postgresql://user:hunter2@host",
+        "postgresql://user:hunter2@hunter2@host/name",
+        "postgresql://user:hunter2@host:hunter2/name",
+    ],
+)
+def test_what_is_no_address_is_refused_by_its_name_and_never_quoted(text: str) -> None:
+    with pytest.raises(SettingError, match="SANYUAN_X_DATABASE") as caught:
+        read_address({"SANYUAN_X_DATABASE": text}, "SANYUAN_X_DATABASE")
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    assert read_address({}, "SANYUAN_X_DATABASE") is None
