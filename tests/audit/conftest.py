@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.stores import Home
 
 from sanyuan.audit import publisher, service
 from sanyuan.audit.checking import Checker
@@ -100,6 +101,8 @@ class Lab:
     """The world around the service: keys, topics, disk."""
 
     var: Path
+    home: Home
+    """Of the database."""
     broker: Broker = field(default_factory=Broker)
     keys: dict[str, SigningKey] = field(default_factory=dict)
     topics: dict[tuple[str, int], list[RawRecord]] = field(default_factory=dict)
@@ -247,7 +250,7 @@ class Lab:
         system = self.system()
         folder = LogFolder(self.folder)
         notes = [folder.checkpoint(), *self.broker.of("audit-checkpoints")[-1:]]
-        database = Database.open(f"sqlite:///{self.var}/audit/audit.db", MODELS)
+        database = Database.open(self.home.address, MODELS)
         try:
             key, published = await database.transaction(
                 lambda each: settle(each, folder, self.log_key, [note for note in notes if note])
@@ -322,9 +325,9 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
+def lab(tmp_path: Path, home: Home) -> Iterator[Lab]:
     """A founded domain whose audit service never ran."""
-    made = Lab(tmp_path)
+    made = Lab(tmp_path, home)
     made.found()
     yield made
     if made.running is not None:

@@ -232,8 +232,7 @@ async def test_the_log_goes_on_without_its_database(lab: Lab) -> None:
     await lab.drain(running)
     state = running.sequencer.state
     running.close()
-    for file in (lab.var / "audit").glob("audit.db*"):
-        file.unlink()
+    lab.home.lose()
     running = await lab.start()
     assert vars(running.sequencer.state) == vars(state)
     lab.command()
@@ -247,13 +246,13 @@ async def test_an_old_database_is_rolled_forward(lab: Lab) -> None:
     lab.command()
     await lab.drain(running)
     running.close()
-    shutil.copy(lab.var / "audit/audit.db", lab.var / "old.db")
+    lab.home.keep()
     running = await lab.start()
     for _ in range(300):
         lab.command()
     await lab.drain(running)
     running.close()
-    shutil.copy(lab.var / "old.db", lab.var / "audit/audit.db")
+    lab.home.restore()
     running = await lab.start()
     lab.command()
     await lab.drain(running)

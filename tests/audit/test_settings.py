@@ -48,3 +48,11 @@ def test_a_policy_that_cannot_be_read_ends_the_start_and_names_its_line(tmp_path
         load_policy(path)
     path.write_text("quorum none\n")
     assert load_policy(path) is not None
+
+
+def test_the_database_may_be_a_servers_and_its_password_is_shown_nowhere() -> None:
+    url = "postgresql://audit:hunter2@db.example:5432/sanyuan"
+    settings = Settings.from_environment({"SANYUAN_AUDIT_DATABASE": url})
+    assert settings.database == url
+    assert "hunter2" not in repr(settings)
+    assert Settings.from_environment({}).database == "sqlite:///var/audit/audit.db"

@@ -52,3 +52,9 @@ def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
     with pytest.raises(SettingError) as raised:
         Settings.from_environment(wrong)
     assert raised.value.where == next(iter(wrong))
+
+
+def test_the_catalogue_says_that_it_has_no_other_store() -> None:
+    with pytest.raises(SettingError, match="full-text index") as caught:
+        Settings.from_environment({"SANYUAN_CATALOG_DATABASE": "postgresql://c:hunter2@db/c"})
+    assert "hunter2" not in str(caught.value)

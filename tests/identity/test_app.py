@@ -28,7 +28,7 @@ def test_the_secrets_are_made_with_the_installation_and_never_after(tmp_path: Pa
     secrets = settings.secrets_file.read_bytes()
     make_app(settings)
     assert settings.secrets_file.read_bytes() == secrets
-    settings.database.touch()
+    settings.database_file.touch()
     settings.secrets_file.unlink()
     with pytest.raises(KeysError, match="are lost"):
         make_app(settings)

@@ -25,7 +25,7 @@ def test_rules_are_settings() -> None:
             "SANYUAN_IDENTITY_TERMS": '{"visit": {"lifetime": 60, "uses": 2}}',
         }
     )
-    assert settings.database == Path("/srv/sanyuan/identity/identity.db")
+    assert settings.database == "sqlite:////srv/sanyuan/identity/identity.db"
     assert settings.rules.locks.max_failures == 3
     assert settings.rules.locks.duration == 60_000_000
     assert settings.rules.rate.per_second == 7
@@ -49,3 +49,10 @@ def test_a_wrong_setting_is_named(wrong: dict[str, str]) -> None:
     with pytest.raises(SettingError) as raised:
         Settings.from_environment(wrong)
     assert raised.value.where == next(iter(wrong))
+
+
+def test_the_database_may_be_a_servers_and_its_password_is_shown_nowhere() -> None:
+    url = "postgresql://identity:hunter2@db.example:5432/sanyuan"
+    settings = Settings.from_environment({"SANYUAN_IDENTITY_DATABASE": url})
+    assert settings.database == url
+    assert "hunter2" not in repr(settings)

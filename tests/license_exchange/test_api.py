@@ -28,7 +28,8 @@ from tests.license_exchange.conftest import (
 )
 
 from sanyuan.common.contracts import license_exchange as messages
-from sanyuan.common.database import _prepare_sqlite, table_of
+from sanyuan.common.database import reader, table_of
+from sanyuan.common.database.sqlite import prepare
 from sanyuan.common.sdjwt.credential import verify_credential
 from sanyuan.common.sdjwt.keys import read_metadata
 from sanyuan.common.sdjwt.statuslist import Status, check_status
@@ -74,7 +75,7 @@ class Site:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Any]:
     made = create_engine(f"sqlite:///{tmp_path / 'exchange.db'}")
-    event.listen(made, "connect", _prepare_sqlite)
+    event.listen(made, "connect", prepare)
     SQLModel.metadata.create_all(made, tables=[table_of(model) for model in store.MODELS])
     yield made
     made.dispose()
@@ -84,7 +85,7 @@ def engine(tmp_path: Path) -> Iterator[Any]:
 async def site(engine: Any, tmp_path: Path) -> AsyncIterator[Site]:  # noqa: ANN401
     clock = Clock()
     reads = Reads(
-        tmp_path / "exchange.db",
+        reader(f"sqlite:///{tmp_path / 'exchange.db'}"),
         Vault(KEYS.master),
         Addresses(BASE),
         RULES,
@@ -222,9 +223,8 @@ async def test_behind_a_proxy_the_well_known_path_follows_the_public_url(
     tmp_path: Path,
 ) -> None:
     base = "https://gov.example/exchange"
-    reads = Reads(
-        tmp_path / "exchange.db", Vault(KEYS.master), Addresses(base), RULES, StatusTimes()
-    )
+    database = reader(f"sqlite:///{tmp_path / 'exchange.db'}")
+    reads = Reads(database, Vault(KEYS.master), Addresses(base), RULES, StatusTimes())
     with engine.begin() as connection:
         Exchange(connection, world()).set_up()
     transport = httpx.ASGITransport(reads.app())

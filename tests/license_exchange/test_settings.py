@@ -14,7 +14,7 @@ def test_without_an_environment_everything_has_a_default() -> None:
     settings = Settings.from_environment({})
     assert settings.system_file == Path("var/systems/license-exchange.json")
     assert settings.secrets_file == Path("var/license-exchange/secrets.json")
-    assert settings.database == Path("var/license-exchange/license-exchange.db")
+    assert settings.database_file == Path("var/license-exchange/license-exchange.db")
     assert (settings.http_host, settings.http_port) == ("127.0.0.1", 8202)
     assert settings.public_url == "http://127.0.0.1:8202"
     assert settings.rules == Rules()
@@ -36,7 +36,7 @@ def test_the_environment_sets_every_rule() -> None:
             PREFIX + "STATUS_TTL": "10",
         }
     )
-    assert settings.database == Path("/srv/sanyuan/license-exchange/license-exchange.db")
+    assert settings.database_file == Path("/srv/sanyuan/license-exchange/license-exchange.db")
     assert settings.public_url == "https://licences.example.gov.cn/exchange"
     assert settings.rules.answer_days == 3
     assert settings.rules.calendar.holidays == {date(2026, 10, 1), date(2026, 10, 2)}
@@ -70,3 +70,10 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingError) as raised:
         Settings.from_environment({PREFIX + name: value})
     assert raised.value.where == PREFIX + name
+
+
+def test_the_database_may_be_a_servers_and_its_password_is_shown_nowhere() -> None:
+    url = "postgresql://exchange:hunter2@db.example:5432/sanyuan"
+    settings = Settings.from_environment({"SANYUAN_LICENSE_EXCHANGE_DATABASE": url})
+    assert settings.database == url
+    assert "hunter2" not in repr(settings)

@@ -320,7 +320,7 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
     own = (system.source, OWN_TOPIC)
     async with contextlib.AsyncExitStack() as stack:
         database = await wait_for_lock(
-            lambda: Database.open(f"sqlite:///{settings.database}", MODELS), standing.say
+            lambda: Database.open(settings.database, MODELS), standing.say
         )
         stack.callback(database.close)
         standing.say("comparing the log with its checkpoints")

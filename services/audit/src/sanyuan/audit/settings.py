@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from sanyuan.common.database import read_address
 from sanyuan.common.environment import SettingError
 from sanyuan.common.logkeys import LOG_KEY_FILE
 from sanyuan.common.rules import RuleError
@@ -24,6 +25,8 @@ class Settings:
     http_host: str = "127.0.0.1"
     http_port: int = 8204
     otlp_endpoint: str | None = None
+    database_address: str | None = field(default=None, repr=False)
+    """A URL that may hold a password; None: SQLite's own file."""
     checkpoint_seconds: float = 0.5
     """Between two checkpoints while something is new."""
     gap_seconds: float = 60.0
@@ -44,8 +47,13 @@ class Settings:
         return self.var / LOG_KEY_FILE
 
     @property
-    def database(self) -> Path:
-        """The service's database."""
+    def database(self) -> str:
+        """The address of the service's database: SQLite's file below `var`, or what was set."""
+        return self.database_address or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The service's database, when it is SQLite's."""
         return self.var / "audit" / "audit.db"
 
     @property
@@ -62,8 +70,8 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read `SANYUAN_VAR`, `SANYUAN_OTLP_ENDPOINT` and `SANYUAN_AUDIT_*`.
 
-        `…_HTTP_HOST`, `…_HTTP_PORT`, `…_CHECKPOINT_SECONDS`, `…_GAP_SECONDS`, `…_WITNESS_POLICY`,
-        `…_WITNESS_SECONDS`. Raises SettingError.
+        `…_DATABASE`, `…_HTTP_HOST`, `…_HTTP_PORT`, `…_CHECKPOINT_SECONDS`, `…_GAP_SECONDS`,
+        `…_WITNESS_POLICY`, `…_WITNESS_SECONDS`. Raises SettingError.
         """
         policy = environment.get(_PREFIX + "WITNESS_POLICY")
         return cls(
@@ -71,6 +79,7 @@ class Settings:
             http_host=environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1"),
             http_port=int(_positive(environment, "HTTP_PORT", 8204)),
             otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
+            database_address=read_address(environment, _PREFIX + "DATABASE"),
             checkpoint_seconds=_positive(environment, "CHECKPOINT_SECONDS", 0.5),
             gap_seconds=_positive(environment, "GAP_SECONDS", 60.0),
             witness_policy=Path(policy) if policy else None,

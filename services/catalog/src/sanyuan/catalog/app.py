@@ -29,7 +29,7 @@ def make_app(settings: Settings) -> AsgiFastStream:
         Plan(
             name=SERVICE,
             system_file=settings.system_file,
-            database=settings.database,
+            database=f"sqlite:///{settings.database}",
             make_domain=partial(make_domain, settings),
             models=(*store.MODELS, *search.MODELS),
             routes=reads.routes,

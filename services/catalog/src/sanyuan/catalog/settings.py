@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from sanyuan.catalog.domain.rules import Rules
-from sanyuan.common.environment import Reader
+from sanyuan.common.environment import Reader, SettingError
 from sanyuan.common.working_days import Calendar
 
 _PREFIX: Final = "SANYUAN_CATALOG_"
@@ -57,6 +57,12 @@ class Settings:
         ``…_BURST_SECONDS``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, ``…_URL``. Raises SettingError.
         """
         reader = Reader(environment, _PREFIX)
+        if reader.text("DATABASE") is not None:
+            raise SettingError(
+                "the catalogue is searched by SQLite's full-text index and has no other store",
+                where=_PREFIX + "DATABASE",
+                do="leave it out",
+            )
         rules = Rules()
         host = environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1")
         port = reader.number("HTTP_PORT", 8203, MAX_PORT)

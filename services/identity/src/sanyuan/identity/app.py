@@ -5,6 +5,7 @@ from functools import partial
 from faststream.asgi import AsgiFastStream
 
 from sanyuan.common.contracts.identity import COMMANDS, EVENTS, IdentityCommandRefused
+from sanyuan.common.database import exists
 from sanyuan.common.service.app import Plan, build
 from sanyuan.common.service.cycle import Domain
 from sanyuan.common.systems import SystemFile
@@ -22,9 +23,9 @@ from sanyuan.identity.store import MODELS
 
 
 def make_app(settings: Settings) -> AsgiFastStream:
-    """The service; raises KeysError when its secrets are lost."""
+    """The service; raises KeysError when its secrets are lost, DatabaseError."""
     # Before the database is there: a crash in between leaves keys that nobody has used.
-    keys = open_keys(settings.secrets_file, is_new=not settings.database.exists())
+    keys = open_keys(settings.secrets_file, is_new=not exists(settings.database))
     return build(
         Plan(
             name=SERVICE,

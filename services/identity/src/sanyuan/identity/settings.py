@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from sanyuan.common.database import read_address
 from sanyuan.common.environment import Reader, SettingError
 from sanyuan.common.rates import Rate
 from sanyuan.identity.domain.locks import LockRules
@@ -25,6 +26,8 @@ class Settings:
     http_host: str = "127.0.0.1"
     http_port: int = 8201
     otlp_endpoint: str | None = None
+    database_address: str | None = field(default=None, repr=False)
+    """A URL that may hold a password; None: SQLite's own file."""
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -38,8 +41,13 @@ class Settings:
         return self.var / "identity" / "secrets.json"
 
     @property
-    def database(self) -> Path:
-        """The service's database."""
+    def database(self) -> str:
+        """The address of the service's database: SQLite's file below ``var``, or what was set."""
+        return self.database_address or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The service's database, when it is SQLite's."""
         return self.var / "identity" / "identity.db"
 
     @property
@@ -62,8 +70,8 @@ class Settings:
         """Read ``SANYUAN_VAR``, ``SANYUAN_OTLP_ENDPOINT`` and ``SANYUAN_IDENTITY_*``.
 
         ``…_LOCK_FAILURES``, ``…_LOCK_WINDOW`` and ``…_LOCK_DURATION`` (seconds), ``…_RATE`` (a
-        second), ``…_BURST``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, and ``…_TERMS`` as JSON: purpose →
-        ``{"lifetime": seconds, "uses": n}``. Raises SettingError.
+        second), ``…_BURST``, ``…_DATABASE``, ``…_HTTP_HOST``, ``…_HTTP_PORT``, and ``…_TERMS`` as
+        JSON: purpose → ``{"lifetime": seconds, "uses": n}``. Raises SettingError.
         """
         reader = _Reader(environment, _PREFIX)
         locks, rate = LockRules(), Rate()
@@ -72,6 +80,7 @@ class Settings:
             http_host=environment.get(_PREFIX + "HTTP_HOST", "127.0.0.1"),
             http_port=reader.number("HTTP_PORT", 8201),
             otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
+            database_address=read_address(environment, _PREFIX + "DATABASE"),
             rules=Rules(
                 locks=LockRules(
                     max_failures=reader.number("LOCK_FAILURES", locks.max_failures),

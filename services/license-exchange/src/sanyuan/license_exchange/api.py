@@ -7,13 +7,12 @@ the issuer's key in force, and kept until a status in it changes or its time to 
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import anyio.to_thread
-from sqlalchemy import Connection, Engine, bindparam, create_engine, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -61,7 +60,7 @@ class Reads:
 
     def __init__(
         self,
-        database: Path,
+        database: Engine,
         vault: Vault,
         addresses: Addresses,
         rules: Rules,
@@ -69,10 +68,7 @@ class Reads:
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._engine: Engine = create_engine(
-            f"sqlite:///file:{database}?mode=ro&uri=true",
-            connect_args={"check_same_thread": False},
-        )
+        self._engine = database
         self._vault = vault
         self._addresses = addresses
         self._rules = rules
@@ -144,7 +140,7 @@ class Reads:
 
         try:
             return await anyio.to_thread.run_sync(run)
-        except OperationalError:
+        except DBAPIError:
             return _problem(503, "the service has not started yet: ask again in a moment")
 
     def _token(self, connection: Connection, number: int) -> str | None:

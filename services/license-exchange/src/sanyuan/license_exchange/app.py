@@ -11,6 +11,7 @@ from sanyuan.common.contracts.license_exchange import (
     LicenseExchangeCommandRefused,
     LicenseExchangeTick,
 )
+from sanyuan.common.database import exists, reader
 from sanyuan.common.service.app import Plan, build
 from sanyuan.common.service.cycle import Domain
 from sanyuan.common.systems import SystemFile
@@ -40,9 +41,9 @@ class Front:
 
 
 def make_app(settings: Settings) -> Front:
-    """The service; raises KeysError when its secrets are lost."""
+    """The service; raises KeysError when its secrets are lost, DatabaseError."""
     # Before the database is there: a crash in between leaves keys that nobody has used.
-    keys = open_keys(settings.secrets_file, is_new=not settings.database.exists())
+    keys = open_keys(settings.secrets_file, is_new=not exists(settings.database))
     addresses = Addresses(settings.public_url)
     service = build(
         Plan(
@@ -56,7 +57,7 @@ def make_app(settings: Settings) -> Front:
         )
     )
     reads = Reads(
-        settings.database,
+        reader(settings.database),
         Vault(keys.master),
         addresses,
         settings.rules,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from sanyuan.common.database import read_address
 from sanyuan.common.environment import Reader, SettingError
 from sanyuan.common.working_days import Calendar
 from sanyuan.license_exchange.domain.rules import Rules, StatusTimes
@@ -31,6 +32,8 @@ class Settings:
     http_port: int = 8202
     public_url: str = "http://127.0.0.1:8202"
     otlp_endpoint: str | None = None
+    database_address: str | None = field(default=None, repr=False)
+    """A URL that may hold a password; None: SQLite's own file."""
     rules: Rules = field(default_factory=Rules)
     status_times: StatusTimes = field(default_factory=StatusTimes)
 
@@ -45,8 +48,13 @@ class Settings:
         return self.var / "license-exchange" / "secrets.json"
 
     @property
-    def database(self) -> Path:
-        """The service's database."""
+    def database(self) -> str:
+        """The address of the service's database: SQLite's file below ``var``, or what was set."""
+        return self.database_address or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path:
+        """The service's database, when it is SQLite's."""
         return self.var / "license-exchange" / "license-exchange.db"
 
     @property
@@ -62,7 +70,7 @@ class Settings:
         this machine), ``…_ANSWER_DAYS`` (working days that an issuer has for a dispute),
         ``…_HOLIDAYS`` and ``…_WORKDAYS`` (dates with commas between), ``…_BURST_SECONDS``,
         ``…_CODE_SECONDS``, ``…_LIST_SIZE``, ``…_STATUS_LIFETIME`` and ``…_STATUS_TTL`` (seconds),
-        ``…_HTTP_HOST``, ``…_HTTP_PORT``. Raises SettingError.
+        ``…_DATABASE``, ``…_HTTP_HOST``, ``…_HTTP_PORT``. Raises SettingError.
         """
         reader = _Reader(environment, _PREFIX)
         rules, times = Rules(), StatusTimes()
@@ -73,6 +81,7 @@ class Settings:
             http_port=port,
             public_url=reader.url("PUBLIC_URL", f"http://127.0.0.1:{port}"),
             otlp_endpoint=environment.get("SANYUAN_OTLP_ENDPOINT"),
+            database_address=read_address(environment, _PREFIX + "DATABASE"),
             rules=Rules(
                 answer_days=reader.number("ANSWER_DAYS", rules.answer_days, MAX_ANSWER_DAYS),
                 calendar=Calendar(reader.dates("HOLIDAYS"), reader.dates("WORKDAYS")),

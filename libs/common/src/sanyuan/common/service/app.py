@@ -45,7 +45,8 @@ class Plan:
 
     name: str
     system_file: Path
-    database: Path
+    database: str
+    """Its address as a URL; may hold a password."""
     make_domain: Callable[[SystemFile], Domain]
     models: Sequence[type[SQLModel]]
     routes: Sequence[tuple[str, ASGIApp]] = ()
@@ -144,7 +145,7 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
     system = await wait_connected(plan.system_file, state.say)
     async with contextlib.AsyncExitStack() as stack:
         database = await wait_for_lock(
-            lambda: Database.open(f"sqlite:///{plan.database}", _models(plan)), state.say
+            lambda: Database.open(plan.database, _models(plan)), state.say
         )
         stack.callback(database.close)
         participants, feed = Participants(system), Feed()

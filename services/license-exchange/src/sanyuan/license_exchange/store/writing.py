@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, bindparam, delete, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sanyuan.common.assertions import store as assertions
 from sanyuan.common.assertions.uses import Counting, Known
-from sanyuan.common.database import upsert
+from sanyuan.common.database import insert_new, upsert
 from sanyuan.license_exchange.domain import contents
 from sanyuan.license_exchange.domain.licenses import License, Version
 from sanyuan.license_exchange.domain.lifecycle import ALIVE, LicenseState
@@ -194,8 +193,7 @@ def _write_reliance(connection: Connection, changes: Changes) -> None:
         for name, systems in changes.reliance.items()
         for system in systems
     ]
-    kind = postgresql if connection.dialect.name == "postgresql" else sqlite
-    _execute(connection, kind.insert(RELIANCE).on_conflict_do_nothing(), rows)
+    insert_new(connection, RELIANCE, rows)
 
 
 def _write_presentations(connection: Connection, changes: Changes) -> None:
