@@ -17,7 +17,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from tests.postgresql import Server, serve
-from tests.stores import File, Home, Schema
+from tests.stores import File, Home, InSchemas, Schema, Scratch, in_memory
 
 from sanyuan.sandbox import ports, settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
@@ -77,7 +77,21 @@ def postgresql() -> Iterator[Server]:
     yield from serve()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+STORES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", params=STORES)
+def scratch(request: pytest.FixtureRequest) -> Iterator[Scratch]:
+    """Connections to empty tables, in both stores."""
+    if request.param == "sqlite":
+        yield in_memory
+        return
+    made = InSchemas(request.getfixturevalue("postgresql"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=STORES)
 def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
     """A place for a database: whoever asks for it runs on both stores."""
     if request.param == "sqlite":

@@ -1,10 +1,16 @@
 """Where a test's database lies, in either store, and what can happen to it there."""
 
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy import Connection, Engine, create_engine
+from sqlmodel import SQLModel
 from tests.postgresql import Server
+
+from sanyuan.common.database import parse_address, table_of
 
 
 class Home(Protocol):
@@ -43,13 +49,13 @@ class File:
 
 
 class Schema:
-    """A schema of a PostgreSQL server."""
+    """A schema of a PostgreSQL server; `port` is that of something in between, if there is."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, port: int | None = None) -> None:
         self._server = server
         self.name = server.fresh()
         self._copy = f"{self.name}_copy"
-        self.address = server.address(schema=self.name)
+        self.address = server.address(schema=self.name, port=port)
 
     def lose(self) -> None:
         self._server.execute(f"DROP SCHEMA {self.name} CASCADE", f"CREATE SCHEMA {self.name}")
@@ -68,3 +74,45 @@ class Schema:
             f"DROP SCHEMA {self.name} CASCADE",
             f"ALTER SCHEMA {self._copy} RENAME TO {self.name}",
         )
+
+
+class Scratch(Protocol):
+    """Gives a connection to tables in which nothing is; what is written is gone afterwards."""
+
+    def __call__(
+        self, models: Sequence[type[SQLModel]], /
+    ) -> AbstractContextManager[Connection]: ...
+
+
+@contextmanager
+def in_memory(models: Sequence[type[SQLModel]]) -> Iterator[Connection]:
+    """SQLite's tables, nowhere."""
+    engine = create_engine("sqlite://")
+    SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in models])
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+class InSchemas:
+    """PostgreSQL's tables, made once for each list of models; every use is rolled back."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._engines: dict[tuple[type[SQLModel], ...], Engine] = {}
+
+    @contextmanager
+    def __call__(self, models: Sequence[type[SQLModel]]) -> Iterator[Connection]:
+        """One transaction."""
+        engine = self._engines.get(tuple(models))
+        if engine is None:
+            address = self._server.address(schema=self._server.fresh())
+            engine = self._engines[tuple(models)] = create_engine(parse_address(address, where=""))
+            SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in models])
+        with engine.connect() as opened:
+            yield opened
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for engine in self._engines.values():
+            engine.dispose()

@@ -7,8 +7,8 @@ from hashlib import sha256
 from itertools import count
 
 import pytest
-from sqlalchemy import Connection, create_engine
-from sqlmodel import SQLModel
+from sqlalchemy import Connection
+from tests.stores import Scratch
 
 from sanyuan.common.contracts import identity as messages
 from sanyuan.common.contracts.message import Attachment, Message
@@ -85,12 +85,9 @@ HANDLER = IdentityHandler(
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in MODELS])
-    with engine.connect() as opened:
+def connection(scratch: Scratch) -> Iterator[Connection]:
+    with scratch(MODELS) as opened:
         yield opened
-    engine.dispose()
 
 
 def command(

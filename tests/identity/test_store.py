@@ -1,13 +1,12 @@
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine, inspect, text
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, inspect, text
+from tests.stores import Scratch
 
 from sanyuan.common.database import table_of
 from sanyuan.identity.domain.locks import Counting, Locked, LockRules
@@ -25,18 +24,9 @@ INSTANTS = st.integers(0, 2**52)
 WATCHES = st.builds(Counting, st.integers(1, 9), INSTANTS) | st.builds(Locked, INSTANTS)
 
 
-@contextmanager
-def memory() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in MODELS])
-    with engine.connect() as opened:
-        yield opened
-    engine.dispose()
-
-
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    with memory() as opened:
+def connection(scratch: Scratch) -> Iterator[Connection]:
+    with scratch(MODELS) as opened:
         yield opened
 
 
@@ -62,9 +52,10 @@ def possible(state: State, change: Changes) -> Changes:
     return replace(change, issued=issued)
 
 
+@settings(deadline=None)
 @given(st.lists(changes(), max_size=5))
-def test_what_is_loaded_is_what_was_decided(history: list[Changes]) -> None:
-    with memory() as connection:
+def test_what_is_loaded_is_what_was_decided(scratch: Scratch, history: list[Changes]) -> None:
+    with scratch(MODELS) as connection:
         expected = State()
         for change in history:
             made = possible(expected, change)
@@ -116,6 +107,7 @@ def test_no_table_has_a_column_for_personal_data(connection: Connection) -> None
     assert not columns & {"name", "number", "mobile", "code", "person"}
 
 
+@pytest.mark.parametrize("scratch", ["sqlite"], indirect=True)
 def test_expiry_is_found_by_an_index(connection: Connection) -> None:
     for table in ("subject_watch", "issued_assertion"):
         plan = connection.execute(

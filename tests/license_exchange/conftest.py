@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Connection, create_engine
-from sqlmodel import SQLModel
+from sqlalchemy import Connection
 from tests.common.assertions.conftest import OWN, claims, seal_holder, sign
 from tests.common.conftest import AGENCY, FOOD, IDENTITY, TAX, World
+from tests.stores import Scratch, in_memory
 
 from sanyuan.common.contracts import license_exchange as messages
 from sanyuan.common.contracts.catalog import Bounds, GrantOpened, GrantTerms, ResourcePublished
 from sanyuan.common.contracts.catalog.resources import Resource
 from sanyuan.common.contracts.message import Attachment, Message
 from sanyuan.common.contracts.registry import parse_data
-from sanyuan.common.database import table_of
 from sanyuan.common.deciding import Answer, Command, Fact, Notice, Outcome, Sealing
 from sanyuan.common.directory import System
 from sanyuan.common.sdjwt.keys import IssuerKeys, key_set
@@ -135,13 +134,9 @@ def world() -> World:
     return made
 
 
-@contextmanager
-def database() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in store.MODELS])
-    with engine.connect() as opened:
-        yield opened
-    engine.dispose()
+def database() -> AbstractContextManager[Connection]:
+    """Empty tables, for laws that need many of them."""
+    return in_memory(store.MODELS)
 
 
 @dataclass
@@ -298,8 +293,8 @@ def _check_records(outcome: Outcome) -> None:
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    with database() as opened:
+def connection(scratch: Scratch) -> Iterator[Connection]:
+    with scratch(store.MODELS) as opened:
         yield opened
 
 

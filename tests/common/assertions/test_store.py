@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, create_engine
-from sqlmodel import SQLModel
+from sqlalchemy import Connection
+from tests.stores import Scratch
 
 from sanyuan.common.assertions.store import (
     KEPT_SECONDS,
@@ -20,7 +19,6 @@ from sanyuan.common.assertions.store import (
 )
 from sanyuan.common.assertions.uses import Counting, Known, Use
 from sanyuan.common.contracts.identity import MAX_LIFETIME_SECONDS, AssertionRevoked
-from sanyuan.common.database import table_of
 from sanyuan.common.deciding import Fact
 
 NOW = datetime(2026, 11, 23, 2, 17, tzinfo=UTC)
@@ -28,18 +26,9 @@ AT = int(NOW.timestamp()) * 1_000_000
 JTIS = [f"{n:032x}" for n in range(1_200)]
 
 
-@contextmanager
-def memory() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    SQLModel.metadata.create_all(engine, tables=[table_of(model) for model in MODELS])
-    with engine.connect() as opened:
-        yield opened
-    engine.dispose()
-
-
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    with memory() as opened:
+def connection(scratch: Scratch) -> Iterator[Connection]:
+    with scratch(MODELS) as opened:
         yield opened
 
 

@@ -13,10 +13,10 @@ from tests.license_exchange.conftest import (
     KEYS,
     TYPE,
     Exchange,
-    database,
     of_company,
 )
 from tests.license_exchange.test_laws import HANDLES, STEPS, TOKENS, Asked, commands, prepared
+from tests.stores import Scratch
 
 from sanyuan.license_exchange import store
 from sanyuan.license_exchange.decide import decide, wanted
@@ -51,8 +51,10 @@ def everything(connection: Connection) -> State:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
-def test_what_is_loaded_is_what_was_decided(steps: list[tuple[Asked, int]]) -> None:
-    with database() as connection:
+def test_what_is_loaded_is_what_was_decided(
+    scratch: Scratch, steps: list[tuple[Asked, int]]
+) -> None:
+    with scratch(store.MODELS) as connection:
         exchange = prepared(connection)
         asked = commands(exchange, steps)
         handler = exchange.handler

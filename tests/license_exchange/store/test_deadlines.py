@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 from tests.common.conftest import FOOD
 from tests.license_exchange.conftest import SEALED, Exchange, of_company
@@ -47,6 +48,7 @@ def test_an_open_dispute_is_due_until_it_was_told_to_be_late(exchange: Exchange)
     assert next_deadline(exchange.connection) is None
 
 
+@pytest.mark.parametrize("scratch", ["sqlite"], indirect=True)
 def test_the_indexes_answer_what_is_asked_each_second(exchange: Exchange) -> None:
     for query in (
         "select min(ends_at) from license where state = 'active'",
