@@ -13,7 +13,7 @@ from sanyuan.audit import seals
 from sanyuan.audit.recovery import ForkError
 from sanyuan.client.verify import Grade
 from sanyuan.common.contracts.log import Sealed
-from sanyuan.common.envelope import decode, hash_value
+from sanyuan.common.envelope import decode, format_sequence, hash_value
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import FAILPOINTS
 from sanyuan.common.leaf import parse_leaf
@@ -142,6 +142,24 @@ async def test_an_open_place_is_stated_after_its_time_and_closed_when_filled(lab
 def renumber(lab: Lab, topic: tuple[str, int]) -> None:
     records = lab.topics[topic]
     lab.topics[topic] = [raw._replace(offset=offset) for offset, raw in enumerate(records)]
+
+
+async def test_a_place_that_no_number_holds_stops_nobody(lab: Lab) -> None:
+    """2^53 − 1 is the last: beyond, JSON readers and databases would lose or refuse it."""
+    running = await lab.start(gap_seconds=0)
+    lab.command()
+    for sequence in (2**53 - 1, 2**53, 10**20 - 1):
+        heads = dict(lab.heads)
+        far = {"sequence": format_sequence(sequence)}
+        kind = "identity.verify-person.v1"
+        lab.put("identity-commands", FOOD, lab.value(FOOD, "identity-commands", kind, {}, **far))
+        lab.heads = heads
+    await lab.drain(running)
+    running.close()
+    [gap] = lab.said("log.gap.v1")
+    assert gap["seen"] == 2**53 - 1
+    [digest] = lab.said("log.digest.v1")
+    assert (digest["reason"], digest["count"]) == ("unreadable", 2)
 
 
 async def test_what_is_not_authentic_is_counted_never_copied(lab: Lab) -> None:

@@ -76,6 +76,7 @@ def test_only_participants_may_be_without_a_case() -> None:
         ("sequence", "-0000000000000000042"),
         ("sequence", "٠" * 20),
         ("sequence", "0" * 20),
+        ("sequence", "9" * 20),
         ("sequence", 42),
         ("previous", "0" * 63),
         ("previous", "A" * 64),

@@ -14,6 +14,8 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.common.sources import SOURCE
 
 MAX_VALUE_BYTES: Final = 60 * 1024
+MAX_SEQUENCE: Final = 2**53 - 1
+"""What every JSON reader and every database has without loss: a place that no stream reaches."""
 ZERO_HASH: Final = "0" * 64
 
 HEX_SHA256: Final = r"^[0-9a-f]{64}$"
@@ -77,8 +79,8 @@ def decode(value: bytes) -> Envelope:
         raise EnvelopeError(first["msg"], where=where.split(".", 1)[0]) from None
     except orjson.JSONDecodeError:
         raise EnvelopeError("NaN and Infinity are no JSON", where="value") from None
-    if envelope.number == 0:
-        raise EnvelopeError("a stream counts from 1", where="sequence")
+    if not 1 <= envelope.number <= MAX_SEQUENCE:
+        raise EnvelopeError("a stream counts from 1 to 2^53 - 1", where="sequence")
     if envelope.correlationid is None and not envelope.topic.endswith("/participants"):
         raise EnvelopeError("Field required", where="correlationid")
     return envelope
