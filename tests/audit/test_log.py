@@ -217,7 +217,11 @@ async def test_a_seal_of_very_many_streams_takes_parts(
 STEPS = [name for name in FAILPOINTS if name.startswith("audit.")]
 
 
-@pytest.mark.parametrize("hits", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("home", "hits"),
+    [("sqlite", 1), ("sqlite", 2), ("sqlite", 3), ("postgresql", 2)],
+    indirect=["home"],
+)
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "audit.after-receive"])
 async def test_after_a_death_at_any_step_the_log_goes_on(
     lab: Lab, crash: Crash, step: str, hits: int

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, inspect, text
-from tests.stores import Scratch
+from tests.stores import Scratch, in_memory
 
 from sanyuan.common.database import table_of
 from sanyuan.identity.domain.locks import Counting, Locked, LockRules
@@ -52,9 +52,23 @@ def possible(state: State, change: Changes) -> Changes:
     return replace(change, issued=issued)
 
 
+HISTORIES = st.lists(changes(), max_size=5)
+
+
 @settings(deadline=None)
-@given(st.lists(changes(), max_size=5))
-def test_what_is_loaded_is_what_was_decided(scratch: Scratch, history: list[Changes]) -> None:
+@given(HISTORIES)
+def test_what_is_loaded_is_what_was_decided(history: list[Changes]) -> None:
+    check_history(in_memory, history)
+
+
+@settings(deadline=None, max_examples=15)
+@pytest.mark.parametrize("scratch", ["postgresql"], indirect=True)
+@given(HISTORIES)
+def test_a_server_gives_back_what_was_decided(scratch: Scratch, history: list[Changes]) -> None:
+    check_history(scratch, history)
+
+
+def check_history(scratch: Scratch, history: list[Changes]) -> None:
     with scratch(MODELS) as connection:
         expected = State()
         for change in history:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Connection
 from tests.license_exchange.conftest import (
@@ -16,7 +17,7 @@ from tests.license_exchange.conftest import (
     of_company,
 )
 from tests.license_exchange.test_laws import HANDLES, STEPS, TOKENS, Asked, commands, prepared
-from tests.stores import Scratch
+from tests.stores import Scratch, in_memory
 
 from sanyuan.license_exchange import store
 from sanyuan.license_exchange.decide import decide, wanted
@@ -51,9 +52,20 @@ def everything(connection: Connection) -> State:
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
-def test_what_is_loaded_is_what_was_decided(
+def test_what_is_loaded_is_what_was_decided(steps: list[tuple[Asked, int]]) -> None:
+    check_batch(in_memory, steps)
+
+
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("scratch", ["postgresql"], indirect=True)
+@given(STEPS)
+def test_a_server_gives_back_what_was_decided(
     scratch: Scratch, steps: list[tuple[Asked, int]]
 ) -> None:
+    check_batch(scratch, steps)
+
+
+def check_batch(scratch: Scratch, steps: list[tuple[Asked, int]]) -> None:
     with scratch(store.MODELS) as connection:
         exchange = prepared(connection)
         asked = commands(exchange, steps)
