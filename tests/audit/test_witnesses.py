@@ -292,6 +292,7 @@ async def test_witnesses_do_not_cosign_a_fork_and_remember_what_an_old_state_for
     await grow(lab, running)
     running.close()
     shutil.copytree(lab.var / "audit", lab.var / "backup")
+    lab.home.keep()
     old_topics = {name: list(records) for name, records in lab.topics.items()}
     sent = list(lab.broker.sent)
     running = await lab.start()
@@ -300,6 +301,7 @@ async def test_witnesses_do_not_cosign_a_fork_and_remember_what_an_old_state_for
     running.close()
     shutil.rmtree(lab.var / "audit")
     shutil.move(lab.var / "backup", lab.var / "audit")
+    lab.home.restore()
     lab.topics, lab.broker.sent = old_topics, sent
     lab.heads.clear()
     notes = await notes_of_witnesses(neighbours.policy, lab.log_key.verifier)
