@@ -214,18 +214,17 @@ async def test_an_old_database_is_rolled_forward_over_blanks(
 ) -> None:
     index = at_fault(lab)
     running.close()
-    database = lab.var / "audit" / "audit.db"
-    kept = database.read_bytes()
+    lab.home.keep()
     running = await lab.start()
     order(lab, index)
     await settle(lab, running)
     lab.command()
     await lab.drain(running)
     running.close()
-    for file in database.parent.glob("audit.db*"):
-        file.unlink()
-    if old == "before the order":
-        database.write_bytes(kept)
+    if old == "none":
+        lab.home.lose()
+    else:
+        lab.home.restore()
     again = await lab.start()
     lab.command()
     order(lab, at_fault_of(lab, 4))

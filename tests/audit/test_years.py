@@ -220,16 +220,15 @@ async def test_an_old_database_is_rolled_forward_from_the_carry_over(lab: Lab, o
     running = await lab.start()
     await send(lab, running, 20)
     running.close()
-    database = lab.var / "audit" / "audit.db"
-    kept = database.read_bytes()
+    lab.home.keep()
     running = await turn(lab, await lab.start())
     await send(lab, running, 300)
     state = running.sequencer.state
     running.close()
-    for file in database.parent.glob("audit.db*"):
-        file.unlink()
-    if old != "none":
-        database.write_bytes(kept)
+    if old == "none":
+        lab.home.lose()
+    else:
+        lab.home.restore()
     running = await lab.start()
     assert vars(running.sequencer.state) == vars(state)
     await send(lab, running, 20)
