@@ -51,6 +51,7 @@ class LogMaker:
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)
     previous_seal: int | None = None
     offset: int = 0
+    seal_time: str = "2026-11-23T02:17:00.123456Z"
     blanked: set[int] = field(default_factory=set)
     """Entries that are published without their bytes."""
 
@@ -161,7 +162,7 @@ class LogMaker:
                 "positions": {"identity-commands": {"3": self.offset}} if part == 1 else {},
                 "rows": rows[(part - 1) * size : part * size],
             }
-            last = self.own("log.sealed.v1", data | other)
+            last = self.add(AUDIT, "log", "log.sealed.v1", data | other, time=self.seal_time)
         self.previous_seal = last
         for stream in self.streams.values():
             stream.sealed = stream.last

@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from sanyuan.client.follow import Logged
-from sanyuan.client.verify.history import fold_leaf
+from sanyuan.client.verify.said import fold_leaf
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.common.directory import Directory
 from sanyuan.common.errors import SanyuanError

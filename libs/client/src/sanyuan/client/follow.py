@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from sanyuan.client.verify.bundle import Facts, check_entries
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
 from sanyuan.client.verify.orders import look_up
+from sanyuan.client.verify.runs import check_entries
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
 from sanyuan.common.directory import Directory
@@ -30,7 +30,7 @@ from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import BLANK, WIDTH
 
-VERSION: Final = 1
+VERSION: Final = 2
 SAVE_EVERY: Final = 64
 """Bundles between two saves while catching up."""
 
@@ -177,8 +177,7 @@ class Follower:
         if BLANK in fresh and not self._explains(tiles, bundle, first, fresh, hashes):
             return None
         keys = self._history.keys
-        facts = check_entries(fresh, hashes, keys)
-        self._history.judge(Facts(first, [], facts, []), keys)
+        self._history.judge(check_entries(first, fresh, hashes, keys), keys)
         self._compare()
         return [
             Logged(first + at, parse_leaf(entry), tiles.head.origin)

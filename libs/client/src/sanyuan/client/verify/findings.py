@@ -48,6 +48,17 @@ class Witnessed:
     time: int
 
 
+@dataclass(frozen=True)
+class Silence:
+    """How long a stream had not moved when the newest seal was made, by audit's clock."""
+
+    source: str
+    topic: str
+    last: int
+    """The sequence of its last record."""
+    seconds: int
+
+
 class Integrity(StrEnum):
     """Is what the log holds what was signed, at its place, unchanged?"""
 
@@ -81,6 +92,10 @@ class Report:
     checked_from: int = 0
     """Leaves below were verified by an earlier run."""
     streams: int = 0
+    silences: tuple[Silence, ...] = ()
+    """Every stream but audit's own, the longest silent first."""
+    sealed_at: int | None = None
+    """When the newest seal was made: seconds since 1970, audit's clock."""
     withheld: int = 0
     """Entries that are blank by the supervisor's orders."""
     seconds: float = 0.0
@@ -141,6 +156,8 @@ class Report:
             "exit": self.exit_code,
             "checked_from": self.checked_from,
             "streams": self.streams,
+            "silences": [vars(silence) for silence in self.silences],
+            "sealed_at": self.sealed_at,
             "withheld": self.withheld,
             "seconds": round(self.seconds, 3),
             "findings": [finding.as_json() for finding in self.findings],

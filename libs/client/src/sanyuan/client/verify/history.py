@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any
 
-from sanyuan.client.verify.bundle import Blank, Fact, Facts, Keys
 from sanyuan.client.verify.carried import Carried
-from sanyuan.client.verify.findings import Finding, Grade
-from sanyuan.client.verify.seals import SealBook, Stream
+from sanyuan.client.verify.findings import Finding, Grade, Silence
+from sanyuan.client.verify.runs import WHOLE, Blank, Facts, Keys, Place, Refusal, Run
+from sanyuan.client.verify.said import Said, fold_leaf, fold_said, said_by
+from sanyuan.client.verify.seals import START, SealBook, Stream
+from sanyuan.client.verify.statements import judge_statement
 from sanyuan.client.verify.superseded import compare_ended
 from sanyuan.client.verify.withheld import Withholding, misplaced, unexplained
 from sanyuan.common.contracts.log import (
@@ -28,15 +30,11 @@ from sanyuan.common.contracts.log import (
 )
 from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.directory import Directory
-from sanyuan.common.envelope import ZERO_HASH, Envelope
-from sanyuan.common.folding import fold
+from sanyuan.common.envelope import Envelope
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
 from sanyuan.common.logkeys import verifier_of
 from sanyuan.common.notes import NoteError, VerifierKey
-from sanyuan.common.sources import key_name
 from sanyuan.common.withholding import ORDERS, Order, is_order, objection
-
-START: Final = (0, ZERO_HASH)
 
 
 @dataclass
@@ -53,8 +51,8 @@ class History:
     seals: SealBook = field(default_factory=SealBook)
     gaps: dict[tuple[str, str, int], int] = field(default_factory=dict)
     """(source, signed topic, place) that is open -> index of the gap leaf."""
-    participants: list[str] = field(default_factory=list)
-    """The entries of `participants`, verbatim: the directory can be folded again from them."""
+    participants: list[Said] = field(default_factory=list)
+    """What the agency said: the directory can be folded again from it."""
     withholding: Withholding = field(default_factory=Withholding)
     carried: Carried | None = None
     """What a later year's log begins with."""
@@ -73,82 +71,99 @@ class History:
             self._keys = (self.directory, keys)
         return self._keys[1]
 
-    def judge(self, facts: Facts, keys: Keys) -> None:
-        """Take the entries of one bundle; `keys` are those that its worker was given."""
-        for at, fact in enumerate(facts.facts):
-            index = facts.first + at
-            if isinstance(fact, str):
-                self.tell(Finding(Grade.FORGED, fact, index=index))
-            elif isinstance(fact, Blank):
-                self._take_blank(index, fact)
+    def judge(self, facts: Facts, keys: Keys | None) -> None:
+        """Take what workers found; `keys` are those that they were given, None: no signatures."""
+        for part in facts.parts:
+            if isinstance(part, Refusal):
+                self._refuse(part)
+            elif isinstance(part, Blank):
+                self._take_blank(part)
             else:
-                self._take(index, fact, keys)
-            self.size = index + 1
+                self._take(part, keys)
+        self.size = max(self.size, facts.end)
 
-    def _take(self, index: int, fact: Fact, keys: Keys) -> None:
-        if self._carries_over(index, fact):
-            return
-        if self.ended:
-            self._object(index, fact, "an entry after the last seal of a closed log")
-        key = self.directory.keys_of(fact.source).get(fact.key_id)
-        if key is None:
-            self._object(index, fact, "no such key of the source is registered before this entry")
-            return
-        checked = fact.checked and keys.get((fact.source, fact.key_id)) is key
-        if not checked and not self._check_signature(index, fact, key):
-            return
-        order = fact.topic.endswith(f"/{ORDERS}")
+    def _refuse(self, refusal: Refusal) -> None:
+        if refusal.place is not None:
+            self._object(refusal.at, refusal.place, refusal.what)
+        else:
+            finding = Finding(Grade.FORGED, refusal.what, index=refusal.at, found=refusal.found)
+            self.tell(finding)
+
+    def _take(self, run: Run, keys: Keys | None) -> None:
+        leaf = self._whole(run)
+        if isinstance(leaf, LeafError):  # possible where signatures are not checked
+            self._object(run.at, run.start, leaf.what)
+        elif not self._carries_over(run, leaf):
+            if self.ended:
+                self._object(run.at, run.start, "an entry after the last seal of a closed log")
+            if keys is None or self._is_signed(run, keys):
+                self._take_signed(run, leaf)
+
+    def _whole(self, run: Run) -> Leaf | LeafError | None:
+        """Parse the entry where it speaks of other entries."""
+        if run.entry is None or not run.start.topic.endswith(WHOLE):
+            return None
+        try:
+            return parse_leaf(run.entry)
+        except LeafError as error:
+            return error
+
+    def _take_signed(self, run: Run, leaf: Leaf | None) -> None:
+        index, start = run.at, run.start
+        order = start.topic.endswith(f"/{ORDERS}")
         if not (order and self.withholding.hidden):  # a reader sees orders of its entries only
-            self._take_place(index, fact)
-        if order and fact.entry is not None:
-            self._take_order(index, parse_leaf(fact.entry))
-        own = fact.topic == f"{self._domain}/log"
+            self._take_place(run)
+        own = start.topic == f"{self._domain}/log"
         if not own:
             self._tell_all(self.seals.interrupted(index))
-            self.seals.move((fact.source, fact.topic), fact.sequence)
-        if fact.entry is not None and (own or fact.topic.endswith("/participants")):
-            if own:
-                self._take_own(index, parse_leaf(fact.entry).envelope)
-            else:
-                self._take_participant(index, fact.entry)
+            self.seals.move((start.source, start.topic), start.sequence)
+        if leaf is None:
+            return
+        if order:
+            self._take_order(index, leaf)
+        elif own:
+            self._take_own(index, leaf.envelope)
+        elif start.topic.endswith("/participants"):
+            self._take_participant(index, leaf)
 
-    def _carries_over(self, index: int, fact: Fact) -> bool:
+    def _carries_over(self, run: Run, leaf: Leaf | None) -> bool:
         """Whether this is a leaf that a later year's log begins with; if so, take it."""
-        if index == 0 and fact.topic.endswith("/log"):
+        if run.at == 0 and run.start.topic.endswith("/log"):
             self.carried = Carried()
         carried = self.carried
         if carried is None or carried.settled:
             return False
         if not carried.whole:
-            self._take_part(carried, index, fact)
+            self._take_part(carried, run, leaf)
             return True
-        if not fact.topic.endswith("/participants"):
-            self._object(index, fact, "an entry before the copy of participants is whole")
+        if not run.start.topic.endswith("/participants"):
+            what = "an entry before the copy of participants is whole"
+            self._object(run.at, run.start, what)
         return False
 
-    def _take_part(self, carried: Carried, index: int, fact: Fact) -> None:
-        if fact.entry is None:
-            self._object(index, fact, "an entry between the parts of the carry-over")
+    def _take_part(self, carried: Carried, run: Run, leaf: Leaf | None) -> None:
+        if leaf is None:
+            self._object(run.at, run.start, "an entry between the parts of the carry-over")
             return
-        self._tell_all(carried.take(index, parse_leaf(fact.entry), self.log_key))
+        self._tell_all(carried.take(run.at, leaf, self.log_key))
         if carried.whole:
             self.heads = dict(carried.heads)
             self.gaps = dict.fromkeys(carried.gaps, 0)
             self.seals.positions = {at: dict(each) for at, each in carried.positions.items()}
 
-    def _take_blank(self, index: int, blank: Blank) -> None:
-        order = self.withholding.explain(index, blank.leaf)
+    def _take_blank(self, blank: Blank) -> None:
+        order = self.withholding.explain(blank.at, blank.leaf)
         if order is None:
             if self.withholding.hidden:
                 self.withholding.unseen += 1
             else:
-                self.tell(unexplained(index, blank))
+                self.tell(unexplained(blank.at, blank))
             return
         last, head = self.heads.get(order.stream, START)
         if order.sequence != last + 1:
-            self.tell(misplaced(index, order, last, head))
+            self.tell(misplaced(blank.at, order, last, head))
         self.heads[order.stream] = (order.sequence, order.said.record.hash)
-        self._tell_all(self.seals.interrupted(index))
+        self._tell_all(self.seals.interrupted(blank.at))
         self.seals.move(order.stream, order.sequence)
 
     def _take_order(self, index: int, leaf: Leaf) -> None:
@@ -162,32 +177,42 @@ class History:
             if finding is not None:
                 self.tell(finding)
 
-    def _check_signature(self, index: int, fact: Fact, key: VerifierKey) -> bool:
-        if fact.entry is None:  # checked under a key that the source replaced by one of the same id
-            self._object(index, fact, "the key of the source changed under the same id")
+    def _is_signed(self, run: Run, keys: Keys) -> bool:
+        start = run.start
+        key = self.directory.keys_of(start.source).get(start.key_id)
+        if key is None:
+            what = "no such key of the source is registered before this entry"
+            self._object(run.at, start, f"{what}: {start.key_id.hex()}")
+            return False
+        if run.checked and keys.get((start.source, start.key_id)) is key:
+            return True
+        if run.entry is None:  # checked under a key that the source replaced by one of the same id
+            self._object(run.at, start, "the key of the source changed under the same id")
             return False
         try:
-            parse_leaf(fact.entry).verify(key)
+            parse_leaf(run.entry).verify(key)
         except (NoteError, LeafError) as error:
-            self._object(index, fact, error.what)
+            self._object(run.at, start, error.what)
             return False
         return True
 
-    def _take_place(self, index: int, fact: Fact) -> None:
-        stream = (fact.source, fact.topic)
+    def _take_place(self, run: Run) -> None:
+        start = run.start
+        stream = (start.source, start.topic)
         last, head = self.heads.get(stream, START)
-        if fact.sequence != last + 1:
-            what = f"the stream jumps from {last} to {fact.sequence}"
-            self._object(index, fact, what, expected=head, found=fact.hash)
-        elif fact.previous != head:
+        if start.sequence != last + 1:
+            what = f"the stream jumps from {last} to {start.sequence}"
+            self._object(run.at, start, what, expected=head, found=start.previous)
+        elif start.previous != head:
             what = "the record does not continue the one before it in its stream"
-            self._object(index, fact, what, expected=head, found=fact.previous)
-        self.heads[stream] = (fact.sequence, fact.hash)
+            self._object(run.at, start, what, expected=head, found=start.previous)
+        self.heads[stream] = (run.last, run.head)
 
-    def _take_participant(self, index: int, entry: bytes) -> None:
-        self.participants.append(entry.decode())
-        before, leaf = self.directory, parse_leaf(entry)
+    def _take_participant(self, index: int, leaf: Leaf) -> None:
+        before = self.directory
         self.directory = fold_leaf(before, leaf)
+        if self.directory is not before:
+            self.participants.append(said_by(leaf))
         self._tell_all(compare_ended(index, leaf.envelope, self.heads))
         if self.carried is not None:
             self._tell_all(self.carried.settle(self.heads, self.directory))
@@ -226,7 +251,7 @@ class History:
             self.tell(Finding(Grade.FORGED, str(error), index=index, topic=envelope.topic))
             return
         if isinstance(message, Sealed):
-            self._tell_all(self.seals.seal(index, message, self.heads))
+            self._tell_all(self.seals.seal(index, message, self.heads, envelope.time))
             self.ended = self.next is not None and message.part == message.parts
             return
         if self.next is not None:
@@ -238,58 +263,7 @@ class History:
             what = f"the order in entry {message.order} to withhold was refused: {message.reason}"
             self.tell(Finding(Grade.NOTICE, what, index=index))
         if isinstance(message, Gap | GapClosed | Equivocation | Digest):
-            self._take_statement(index, message)
-
-    def _take_statement(self, index: int, message: Gap | GapClosed | Equivocation | Digest) -> None:
-        match message:
-            case Gap():
-                last, _ = self.heads.get((message.source, message.topic), START)
-                if not last + 1 == message.expected <= message.seen:
-                    self._misstated(index, message, f"a gap after {last} is stated")
-                self.gaps[message.source, message.topic, message.expected] = index
-            case GapClosed():
-                last, _ = self.heads.get((message.source, message.topic), START)
-                opened = self.gaps.pop((message.source, message.topic, message.expected), None)
-                if opened != message.gap or last < message.expected:
-                    self._misstated(index, message, f"a gap closes, the stream is at {last}")
-            case Equivocation():
-                self.tell(
-                    Finding(
-                        Grade.NOTICE,
-                        "the source signed two records for one place; the first one was taken",
-                        index=index,
-                        source=message.source,
-                        topic=message.topic,
-                        sequence=message.sequence,
-                        expected=message.first,
-                        found=message.second,
-                    )
-                )
-            case Digest():
-                what = (
-                    f"{message.count} records of partition {message.partition}, offsets "
-                    f"{message.first_offset} to {message.last_offset}, were not authentic: "
-                    f"{message.reason}"
-                )
-                self.tell(
-                    Finding(
-                        Grade.NOTICE, what, index=index, topic=message.topic, found=message.digest
-                    )
-                )
-            case _:
-                assert_never(message)
-
-    def _misstated(self, index: int, message: Gap | GapClosed, what: str) -> None:
-        self.tell(
-            Finding(
-                Grade.FORGED,
-                what,
-                index=index,
-                source=message.source,
-                topic=message.topic,
-                sequence=message.expected,
-            )
-        )
+            self._tell_all(judge_statement(index, message, self.heads, self.gaps))
 
     def conclude(self) -> None:
         """Say what is open at the end of the log."""
@@ -312,6 +286,15 @@ class History:
             what = f"the last records of {len(self.seals.moved)} streams are under no seal"
             self.tell(Finding(Grade.INCOMPLETE, what, index=self.size))
 
+    def silences(self) -> tuple[Silence, ...]:
+        """Every stream by how long it has been silent, the longest first."""
+        found = (
+            Silence(*stream, last, self.seals.silence(stream))
+            for stream, (last, _) in self.heads.items()
+            if stream[1] != f"{self._domain}/log"
+        )
+        return tuple(sorted(found, key=lambda each: (-each.seconds, each.source, each.topic)))
+
     @property
     def _domain(self) -> str:
         return self.directory.founding.domain if self.directory.founding else ""
@@ -319,7 +302,7 @@ class History:
     def _object(
         self,
         index: int,
-        fact: Fact,
+        place: Place,
         what: str,
         expected: str | None = None,
         found: str | None = None,
@@ -329,11 +312,11 @@ class History:
                 Grade.FORGED,
                 what,
                 index=index,
-                source=fact.source,
-                topic=fact.topic,
-                sequence=fact.sequence,
+                source=place.source,
+                topic=place.topic,
+                sequence=place.sequence,
                 expected=expected,
-                found=found or fact.hash,
+                found=found or place.hash,
             )
         )
 
@@ -361,18 +344,9 @@ class History:
         self.heads = {(source, topic): (last, head) for source, topic, last, head in saved["heads"]}
         self.seals = SealBook.load(saved["seals"])
         self.gaps = {(source, topic, place): index for source, topic, place, index in saved["gaps"]}
-        self.participants = saved["participants"]
-        self.withholding.load(saved.get("withheld", []))
-        self.next, self.ended = saved.get("next"), saved.get("ended", False)
-        if saved.get("carried"):
+        self.withholding.load(saved["withheld"])
+        self.next, self.ended = saved["next"], saved["ended"]
+        if saved["carried"]:
             self.carried = Carried.load(saved["carried"])
-        for entry in self.participants:
-            self.directory = fold_leaf(self.directory, parse_leaf(entry.encode()))
-
-
-def fold_leaf(directory: Directory, leaf: Leaf) -> Directory:
-    """Apply a leaf of `participants`; only the agency writes there."""
-    envelope = leaf.envelope
-    if key_name(envelope.source) != directory.pinned.name:
-        return directory
-    return fold(directory, envelope, leaf.key_id)
+        self.participants = [(*said,) for said in saved["participants"]]
+        self.directory = fold_said(self.directory, self.participants)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sanyuan.client.verify.findings import Completeness, Finding, Grade, Integrity, Report
+from sanyuan.client.verify.findings import Completeness, Finding, Grade, Integrity, Report, Silence
 
 STYLES: Final = {
     Grade.FORGED: "bold red",
@@ -19,6 +19,8 @@ STYLES: Final = {
 }
 MAX_TIME: Final = 253_402_300_799
 """The end of the year 9999: what a witness says its clock shows may be anything."""
+MAX_SILENT: Final = 3
+"""Streams shown; `--json` has all of them."""
 INTEGRITY: Final = {
     Integrity.SOUND: ("bold green", "sound: every entry is what was signed, where it was put"),
     Integrity.FORGED: ("bold red", "FORGED: see the findings"),
@@ -57,6 +59,8 @@ def _summary(report: Report) -> Table:
         table.add_row(
             "checked", f"{new:,} entries, {report.streams:,} streams in {report.seconds:.1f} s"
         )
+    if report.sealed_at is not None:
+        table.add_row("newest seal", _clock(report.sealed_at))
     if report.before is not None:
         before = report.before
         table.add_row("before it", f"{before.origin}, {before.size or 0:,} entries")
@@ -64,15 +68,29 @@ def _summary(report: Report) -> Table:
     table.add_row("integrity", Text(text, style=style))
     style, text = COMPLETENESS[report.completeness]
     table.add_row("completeness", Text(text, style=style))
+    for silence in report.silences[:MAX_SILENT]:
+        if silence.seconds:
+            table.add_row("silent", _silence(silence))
     if report.withheld:
         table.add_row("withheld", f"{report.withheld:,} entries, by orders of the supervisor")
     for witness in report.witnesses:
-        at = datetime.fromtimestamp(min(witness.time, MAX_TIME), UTC)
-        seen = f"{witness.name}: {witness.size:,} entries, {at:%Y-%m-%d %H:%M:%S} UTC"
+        seen = f"{witness.name}: {witness.size:,} entries, {_clock(witness.time)}"
         table.add_row("witness seen", Text(seen))
     if report.witnessed_size is not None:
         table.add_row("quorum", f"cosigned the first {report.witnessed_size:,} entries")
     return table
+
+
+def _silence(silence: Silence) -> Text:
+    days, rest = divmod(silence.seconds, 86_400)
+    span = f"{days} d {timedelta(seconds=rest)}" if days else f"{timedelta(seconds=rest)}"
+    stream = f"{silence.source} {silence.topic}, at {silence.last:,}"
+    return Text(f"{stream}, for {span} up to the newest seal")
+
+
+def _clock(seconds: int) -> str:
+    at = datetime.fromtimestamp(max(0, min(seconds, MAX_TIME)), UTC)
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _findings(findings: tuple[Finding, ...]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,14 @@ from sanyuan.client.verify.carried import Carried
 from sanyuan.client.verify.findings import Finding, Grade, Integrity, Report
 from sanyuan.client.verify.history import History
 from sanyuan.client.verify.silenced import compare_heads
-from sanyuan.client.verify.source import CHECKPOINT, NO_MARK, LogSource, SourceError, open_source
+from sanyuan.client.verify.source import (
+    CHECKPOINT,
+    NO_MARK,
+    LogSource,
+    SourceError,
+    open_source,
+    read_tile,
+)
 from sanyuan.client.verify.state import State, load_state, save_state, state_file, state_folder
 from sanyuan.client.verify.walk import Progress, Walk
 from sanyuan.client.verify.withheld import UNEXPLAINED
@@ -25,7 +32,7 @@ from sanyuan.common.logkeys import verifier_for, verifier_of, year_of
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.checkpoint import Checkpoint
-from sanyuan.common.tlog.tiles import Tile, tiles_between
+from sanyuan.common.tlog.tiles import Tile, TileError, decode_hashes, tiles_between
 from sanyuan.common.tlog.tree import Tree
 
 MAX_FINDINGS: Final = 200
@@ -72,6 +79,7 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     heads: Sequence[Posted] | None = None,
     reader: SystemFile | None = None,
     archive: Path | None = None,
+    signatures: bool = True,
 ) -> Report:
     """Verify a whole log, or what is new since the last time; never raises for what it finds.
 
@@ -81,7 +89,9 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     the call. `heads` are what systems told the supervisor of their own streams (`silenced`);
     `reader` is the system that may read the entries over HTTP, `archive` the cold storage
     of earlier years. `log_key` may be the key of any year's log of the domain. A later year's log
-    is verified with the one before it, as far as that is at hand.
+    is verified with the one before it, as far as that is at hand. Without `signatures` only the
+    tree and the streams are checked, several times as fast: what is wrong there is found,
+    integrity is never called sound, and nothing is remembered.
     """
     started = time.monotonic()
     name = source if isinstance(source, str) else source.name
@@ -102,6 +112,7 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
                 jobs,
                 (views or Views(key)).of(key),
                 heads,
+                signatures,
             )
             report = verification.run(report, told)
             while told.unexplained and verification.outdated(report):
@@ -158,6 +169,7 @@ class _Verification:
     jobs: int | None
     views: Views
     heads: Sequence[Posted] | None
+    signatures: bool
 
     def run(self, report: Report, told: _Findings) -> Report:
         self.views.read(self.source)
@@ -182,10 +194,13 @@ class _Verification:
                 told.clear()
         if state is None:
             report, state = self._pass(report, head, None, told, saved)
+        if not self.signatures:
+            what = "the records' signatures were not checked, as it was asked"
+            told.tell(Finding(Grade.UNREADABLE, what))
         report = self._judge(report, note, head, told)
         if state is not None and (carried := state.history.get("carried")):
             report = self._connect(report, Carried.load(carried), told)
-        if state is not None and not report.having(Grade.FORGED):
+        if state is not None and not report.having(Grade.FORGED) and self.signatures:
             save_state(path, replace(state, fingerprint=mark, note=note))
         return report
 
@@ -211,6 +226,7 @@ class _Verification:
             state_dir=self.state_dir,
             progress=self.progress,
             jobs=self.jobs,
+            signatures=self.signatures,
         )
         for finding in before.findings:
             if finding.grade in (Grade.FORGED, Grade.INCOMPLETE):
@@ -252,6 +268,17 @@ class _Verification:
         mark = self.source.fingerprint(_lasting(saved.head.size))
         return mark is not None and mark in (NO_MARK, saved.fingerprint)
 
+    def _resume(self, head: Checkpoint) -> Tree | None:
+        """Return the tree of a head that an earlier run verified, as the log has it now."""
+        try:
+            tree = Tree.resume(head.size, self._hashes)
+        except (SourceError, TileError):
+            return None
+        return tree if tree.root() == head.root else None
+
+    def _hashes(self, tile: Tile) -> list[bytes]:
+        return decode_hashes(read_tile(self.source, tile), tile.width)
+
     def _pass(
         self,
         report: Report,
@@ -264,8 +291,11 @@ class _Verification:
         history = History(directory, self.log_key, head.origin, told.tell)
         tree = Tree()
         if start is not None:
+            resumed = self._resume(start.head)
+            if resumed is None:
+                return report, None
+            tree = resumed
             history.load(start.history)
-            tree = start.tree()
         walk = Walk(
             self.source,
             head,
@@ -274,6 +304,7 @@ class _Verification:
             told.tell,
             self.progress or _silent,
             known=saved.head if saved else None,
+            signatures=self.signatures,
         )
         if self.jobs is not None:
             walk.jobs = self.jobs
@@ -288,11 +319,13 @@ class _Verification:
             report,
             checked_from=start.head.size if start else 0,
             streams=len(history.heads),
+            silences=history.silences(),
+            sealed_at=history.seals.newest,
             withheld=len(history.withholding.withheld),
             findings=tuple(told.kept),
         )
         sound = reached and report.integrity is Integrity.SOUND
-        return report, State.of(head, tree, history.dump(), None) if sound else None
+        return report, State(head, history.dump(), None) if sound else None
 
 
 def _contradiction(saved: Checkpoint, head: Checkpoint) -> Finding | None:
@@ -308,9 +341,9 @@ def _contradiction(saved: Checkpoint, head: Checkpoint) -> Finding | None:
     )
 
 
-def _lasting(size: int) -> list[Tile]:
-    """Return the files of a tree that never change again."""
-    return [tile for tile in tiles_between(0, size) if tile.full]
+def _lasting(size: int) -> Iterator[Tile]:
+    """Yield the files of a tree that never change again."""
+    return (tile for tile in tiles_between(0, size) if tile.full)
 
 
 def _silent(_done: int, _total: int) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.common.contracts.log import Row, Sealed
+from sanyuan.common.envelope import ZERO_HASH
 
 Stream = tuple[str, str]
 """(source, signed topic)."""
+START: Final = (0, ZERO_HASH)
+"""Where a stream stands before its first record."""
 
 
 @dataclass
@@ -31,6 +35,10 @@ class SealBook:
     part: int = 0
     """The last part read of the seal being read; 0 between seals."""
     parts: int = 0
+    times: dict[Stream, int] = field(default_factory=dict)
+    """Stream -> time (seconds since 1970, audit's clock) of the last seal in which it moved."""
+    newest: int | None = None
+    """Time of the newest whole seal."""
 
     def move(self, stream: Stream, sequence: int) -> None:
         """A stream took a place."""
@@ -51,9 +59,12 @@ class SealBook:
             self._begin_anew()
 
     def seal(
-        self, index: int, sealed: Sealed, heads: dict[Stream, tuple[int, str]]
+        self, index: int, sealed: Sealed, heads: dict[Stream, tuple[int, str]], time: str
     ) -> list[Finding]:
-        """Take one part; at the last one compare the whole seal with the streams' `heads`."""
+        """Take one part; at the last one compare the whole seal with the streams' `heads`.
+
+        `time` is when audit sealed, by RFC 3339.
+        """
         findings = list(self._check_place(index, sealed))
         self.part, self.parts = sealed.part, sealed.parts
         self.rows += sealed.rows
@@ -61,9 +72,17 @@ class SealBook:
         if sealed.part == sealed.parts:
             findings += self._compare(index, heads)
             self.previous = index
+            self.newest = _seconds(time, self.newest or 0)
+            self.times.update(dict.fromkeys(self.moved, self.newest))
             self.moved.clear()
             self._begin_anew()
         return findings
+
+    def silence(self, stream: Stream) -> int:
+        """Seconds from the seal in which a stream moved last to the newest one; 0 if unsealed."""
+        if stream in self.moved or self.newest is None:
+            return 0
+        return max(0, self.newest - self.times.get(stream, self.newest))
 
     def _begin_anew(self) -> None:
         self.part = self.parts = 0
@@ -120,6 +139,8 @@ class SealBook:
             "rows": self.rows,
             "part": self.part,
             "parts": self.parts,
+            "times": [[*stream, at] for stream, at in self.times.items()],
+            "newest": self.newest,
         }
 
     @classmethod
@@ -127,7 +148,16 @@ class SealBook:
         """Return the state that `dump` saved."""
         moved = {(source, topic): first for source, topic, first in saved.pop("moved")}
         rows = [tuple(row) for row in saved.pop("rows")]
-        return cls(moved=moved, rows=rows, **saved)
+        times = {(source, topic): at for source, topic, at in saved.pop("times")}
+        return cls(moved=moved, rows=rows, times=times, **saved)
+
+
+def _seconds(time: str, before: int) -> int:
+    """Parse RFC 3339; a time that no calendar has (a leap second) counts as `before`."""
+    try:
+        return int(datetime.fromisoformat(time).timestamp())
+    except (ValueError, OverflowError):
+        return before
 
 
 def _wrong_row(index: int, stream: Stream, expected: Row | None, found: Row | None) -> Finding:

@@ -11,42 +11,30 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import orjson
 
 from sanyuan.common.errors import SanyuanError
-from sanyuan.common.notes import VerifierKey, decode_base64, encode_base64
+from sanyuan.common.notes import VerifierKey
 from sanyuan.common.tlog.checkpoint import Checkpoint
-from sanyuan.common.tlog.tiles import decode_hashes
-from sanyuan.common.tlog.tree import Tree
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True)
 class State:
-    """A verified head with the tree's right edge and the history (`History.dump`) up to it."""
+    """A verified head and the history (`History.dump`) up to it.
+
+    The right edge of its tree is read from the log again, and must make the head's root.
+    """
 
     head: Checkpoint
-    edge: tuple[bytes, ...]
-    """The hashes of each level's partial tile, joined."""
     history: dict[str, Any]
     fingerprint: bytes | None
     """Of the files below the head; see `LogSource.fingerprint`."""
     note: bytes | None = None
     """The head as the log signed it: evidence, should the log ever contradict it."""
-
-    def tree(self) -> Tree:
-        """Return the tree at the head."""
-        return Tree(self.head.size, [decode_hashes(row, len(row) // 32) for row in self.edge])
-
-    @classmethod
-    def of(
-        cls, head: Checkpoint, tree: Tree, history: dict[str, Any], fingerprint: bytes | None
-    ) -> Self:
-        """Take down the state of a finished run."""
-        return cls(head, tuple(b"".join(row) for row in tree.edge), history, fingerprint)
 
 
 def state_folder() -> Path:
@@ -69,14 +57,12 @@ def load_state(path: Path) -> State | None:
         return None
     try:
         mark = saved["fingerprint"]
-        state = State(
+        return State(
             Checkpoint.parse(saved["checkpoint"].encode()),
-            tuple(decode_base64(row) for row in saved["edge"]),
             saved["history"],
             None if mark is None else bytes.fromhex(mark),
             saved["note"].encode() if saved.get("note") else None,
         )
-        return state if state.tree().root() == state.head.root else None
     except (ValueError, LookupError, TypeError, AttributeError, SanyuanError):
         return None
 
@@ -85,7 +71,6 @@ def save_state(path: Path, state: State) -> None:
     """Write a state atomically; readable by its owner only."""
     saved = {
         "checkpoint": bytes(state.head).decode(),
-        "edge": [encode_base64(row) for row in state.edge],
         "history": state.history,
         "fingerprint": None if state.fingerprint is None else state.fingerprint.hex(),
         "note": None if state.note is None else state.note.decode(),

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sanyuan.client.verify.bundle import Blank
 from sanyuan.client.verify.findings import Finding, Grade
+from sanyuan.client.verify.runs import Blank
 from sanyuan.common.withholding import Order, Orders
 
 UNEXPLAINED: Final = "the entry is blank, and no order of the supervisor withholds it"
