@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sanyuan.client.cli.console import DEFAULT_VAR, ERR, OUT, Var, guard, run
+from sanyuan.client.cli.drilling import run_drill
 from sanyuan.client.follow import Follower
 from sanyuan.client.heads.keeping import Posted
 from sanyuan.client.verify import Report, verify_log
@@ -64,6 +65,9 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
     evidence: Annotated[
         Path | None, typer.Option(help="Where to write proof of misbehaviour, if there is any.")
     ] = None,
+    drill: Annotated[  # noqa: FBT002  as above
+        bool, typer.Option("--drill", help="Tamper with a copy in every known way instead.")
+    ] = False,
     system: Reader = None,
     archive: Annotated[
         Path | None, typer.Option(help="冷存储 Where the entries of earlier years are.")
@@ -73,11 +77,14 @@ def verify(  # noqa: PLR0913, PLR0917  one for each option
 ) -> None:
     """Check every byte of a log; exit 0 sound, 10 incomplete, 20 forged, 30 could not check."""
     keys = guard(lambda: find_keys(var, agency_key, log_key))
+    reader = guard(lambda: load_reader(system))
+    if drill:
+        where = log or default_log(var)
+        raise typer.Exit(guard(lambda: run_drill(where, keys, reader, as_json=as_json)))
     views = Views(keys[1], guard(lambda: read_policy(policy)))
     if ask_witnesses:  # before the log's checkpoint is read, which may only be newer
         views.ask()
     posted = None if heads is None else guard(lambda: load_posted(heads))
-    reader = guard(lambda: load_reader(system))
     report = check_with_progress(log or default_log(var), *keys, views, posted, reader, archive)
     if report.evidence is not None:
         path = evidence or Path(f"misbehaviour-{report.size}.txt")
