@@ -16,6 +16,7 @@ from sanyuan.sandbox.faults import tally
 from sanyuan.sandbox.faults.campaign import Campaign, Strike
 from sanyuan.sandbox.faults.picture import by_victims, median, picture
 from sanyuan.sandbox.faults.tally import Tally
+from sanyuan.sandbox.faults.tampering import tampered
 from sanyuan.sandbox.language import Words
 from sanyuan.sandbox.runner import OwnRunner
 from sanyuan.sandbox.settings import Settings
@@ -45,7 +46,9 @@ def faults(
                 drawn.live.update(drawn.draw(campaign), refresh=True)
             console.print()
             report, counted = _count(campaign)
-    measures = rows(campaign, report, counted)
+            log = str(campaign.var / "audit" / "log")
+            missed = tampered(log, *find_keys(campaign.var, None, None), seed, console)
+    measures = rows(campaign, report, counted, missed)
     save(settings.var / "faults.json", measures)
     console.print(as_table(measures, words))
     return measures
@@ -59,7 +62,9 @@ def _count(campaign: Campaign) -> tuple[Report, Tally]:
     return report, asyncio.run(counting)
 
 
-def rows(campaign: Campaign, report: Report, counted: Tally) -> list[Measure]:
+def rows(
+    campaign: Campaign, report: Report, counted: Tally, missed: tuple[Measure, Measure]
+) -> list[Measure]:
     """What must be zero, what there was, and how soon work went on."""
     asked = Measure("commands asked", counted.asked, "commands")
     calm = Measure("question to answer, undisturbed", campaign.undisturbed, "s")
@@ -70,6 +75,7 @@ def rows(campaign: Campaign, report: Report, counted: Tally) -> list[Measure]:
         compare("decisions that were never handed out", counted.unheard, "commands", asked),
         compare("commands handed out differently", counted.contradicted, "commands", asked),
         Measure("sanyuan verify", report.exit_code, "exit code"),
+        *missed,
         asked,
         compare("commands decided", counted.decided, "commands", asked),
         Measure("records in the log", report.size or 0, "records"),
@@ -80,12 +86,12 @@ def rows(campaign: Campaign, report: Report, counted: Tally) -> list[Measure]:
     ]
 
 
-MUST_BE_ZERO = 6
+MUST_BE_ZERO = 7
 """So many of the first rows."""
 
 
 def is_faultless(measures: Sequence[Measure]) -> bool:
-    """Whether nothing was lost, doubled or made incomplete."""
+    """Whether nothing was lost, doubled or made incomplete, and every tampering was found."""
     return not any(measure.value for measure in measures[:MUST_BE_ZERO])
 
 
