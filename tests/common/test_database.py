@@ -67,6 +67,22 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
     assert database.run(lambda c: read_counter(c, "n")) == 0
 
 
+def test_a_full_disk_is_told_and_leaves_what_was_committed(tmp_path: Path) -> None:
+    """As SQLite finds it; PostgreSQL's error is of the same class of the driver's."""
+
+    def fill(connection: Connection) -> None:
+        write_counter(connection, "n", 2)
+        connection.exec_driver_sql("PRAGMA max_page_count=1")  # no smaller than it is
+        write_counters(connection, {f"{n:0500}": n for n in range(1000)})
+
+    database = Database.open(f"sqlite:///{tmp_path / 'full.db'}", [])
+    database.run(lambda c: write_counter(c, "n", 1))
+    with pytest.raises(DatabaseError, match=r"database or disk is full .*free space"):
+        database.run(fill)
+    assert database.run(lambda c: read_counter(c, "n")) == 1
+    database.close()
+
+
 def test_counters_are_set_and_set_again(database: Database) -> None:
     database.run(lambda c: write_counters(c, {"a": 1, "b": 2}))
     database.run(lambda c: write_counter(c, "a", 3))

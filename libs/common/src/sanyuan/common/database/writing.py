@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction, Table, insert, inspect, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
 from sanyuan.common.database.addresses import parse_address
@@ -96,8 +96,9 @@ class Database:
     async def transaction(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction in the database's thread; durable once this returns.
 
-        Raises what ``work`` raises, after a rollback; DatabaseError when the fence has moved or the
-        server is away; LostConnectionError, and again at every later call, when it went away.
+        Raises what ``work`` raises, after a rollback; DatabaseError when the fence has moved, the
+        disk is full or the server is away; LostConnectionError, and again at every later call, when
+        it went away.
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._run, work)
@@ -115,12 +116,17 @@ class Database:
     def _run(self, work: Callable[[Connection], T]) -> T:
         if self._lost is not None:
             raise self._lost
-        connection, transaction = self._begin()
+        try:
+            connection, transaction = self._begin()
+        except OperationalError as error:
+            raise self._unusable(error) from None
         try:
             with transaction:
                 return work(connection)
         except DBAPIError as error:
             if not error.connection_invalidated:
+                if isinstance(error, OperationalError):
+                    raise self._unusable(error) from None
                 raise
             self._lost = LostConnectionError(
                 "the connection was lost in the middle of a transaction, which may be committed",
@@ -128,6 +134,14 @@ class Database:
                 do="start the process again: it goes on from what the database has",
             )
             raise self._lost from None
+
+    def _unusable(self, error: OperationalError) -> DatabaseError:
+        """A full disk, above all: the transaction was rolled back."""
+        return DatabaseError(
+            f"the database cannot be used: {_said(self._store, error)}",
+            where=self._store.where,
+            do="free space on its disk, or mend it; then start again: nothing is half done",
+        )
 
     def _begin(self) -> tuple[Connection, RootTransaction]:
         """Begin with our own fencing number; nothing has happened yet when that fails."""
@@ -194,13 +208,16 @@ def reader(url: str) -> Engine:
 
 
 def _broken(store: Store, error: DBAPIError) -> DatabaseError:
+    what = f"the database cannot be opened: {_said(store, error)}"
+    return DatabaseError(what, where=store.where, do=store.repair)
+
+
+def _said(store: Store, error: DBAPIError) -> str:
     """What the driver says, on one line and without the statement and what it was given."""
     said = str(error.orig).strip().partition("\n")[0]
     if password := store.engine.url.password:
         said = said.replace(str(password), "***")
-    return DatabaseError(
-        f"the database cannot be opened: {said}", where=store.where, do=store.repair
-    )
+    return said
 
 
 def _check_columns(connection: Connection, tables: Sequence[Table], where: str) -> None:
