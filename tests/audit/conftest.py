@@ -11,20 +11,23 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+from sqlalchemy import Connection
 from tests.stores import Home
 
 from sanyuan.audit import publisher, service
 from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.heads import FoundNote
 from sanyuan.audit.intake import ParticipantsFeed
 from sanyuan.audit.publisher import Publisher
-from sanyuan.audit.recovery import newest_checkpoint, recover
+from sanyuan.audit.recovery import Recovered, recover
 from sanyuan.audit.sequencer import Sequencer
 from sanyuan.audit.service import AuditLog, Standing
+from sanyuan.audit.state import Partition
 from sanyuan.audit.store import MODELS, load_parts
 from sanyuan.audit.voice import Voice
 from sanyuan.audit.years import settle
@@ -40,6 +43,7 @@ from sanyuan.common.record import RawRecord
 from sanyuan.common.sources import inbox_of, key_name, parse_source
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.authentic import AuthenticTiles
+from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.topics import topic_named
 
 AGENCY = "//cn/agency/11100000000013338W/agency"
@@ -49,15 +53,19 @@ SUPERVISOR = "//cn/supervisors/11100000MB1600001J/inspection"
 ORIGIN = "cn/log/2026"
 
 
+Headers = list[tuple[str, bytes]]
+
+
 @dataclass
 class Broker:
     """Everything that was ever sent to audit's two topics."""
 
-    sent: list[tuple[str, bytes, list[tuple[str, bytes]]]] = field(default_factory=list)
+    sent: list[tuple[str, bytes, Headers]] = field(default_factory=list)
 
-    async def send(
-        self, topic: str, key: bytes, values: Sequence[tuple[bytes, list[tuple[str, bytes]]]]
-    ) -> None:
+    async def send(self, topic: str, key: bytes, values: Sequence[tuple[bytes, Headers]]) -> None:
+        self.keep(topic, key, values)
+
+    def keep(self, topic: str, key: bytes, values: Sequence[tuple[bytes, Headers]]) -> None:
         assert key.startswith(b"cn/log/")
         self.sent += [(topic, value, headers) for value, headers in values]
 
@@ -78,6 +86,8 @@ class Running:
     feed: ParticipantsFeed
     checker: Checker
     standing: Standing
+    held: IO[str]
+    """The folder's lock."""
     applied: int = 0
     """Records of `participants` that the follower has read."""
     closed: bool = False
@@ -93,6 +103,8 @@ class Running:
             return
         self.closed = True
         self.checker.close()
+        self.log._publisher.close()
+        self.held.close()
         self.database.close()
 
 
@@ -245,32 +257,44 @@ class Lab:
         year = year_of(note.partition(b"\n")[0].decode())
         return signing_key_of(self.log_key, year or 0)
 
-    async def start(self, *, gap_seconds: float = 60.0) -> Running:
-        """A new process over what the last one left."""
+    async def start(self, *, gap_seconds: float = 60.0, notes: Sequence[FoundNote] = ()) -> Running:
+        """A new process over what the last one left; witnesses have `notes`."""
         system = self.system()
         folder = LogFolder(self.folder)
-        notes = [folder.checkpoint(), *self.broker.of("audit-checkpoints")[-1:]]
+        topic = "audit-checkpoints"
+        last = [FoundNote(topic, note) for note in self.broker.of(topic)[-16:]]
+        found = [*folder.notes(), *last, *notes]
+
+        def choose(connection: Connection) -> tuple[SigningKey, list[FoundNote]]:
+            return settle(connection, folder, self.log_key, found)
+
+        def begin(connection: Connection) -> Recovered:
+            own = (AUDIT, "log")
+            return recover(connection, folder, current, key=key.verifier, domain="cn", own=own)
+
         database = Database.open(self.home.address, MODELS)
+        held = None
         try:
-            key, published = await database.transaction(
-                lambda each: settle(each, folder, self.log_key, [note for note in notes if note])
-            )
-            recovered = await database.transaction(
-                lambda each: recover(each, folder, published, domain="cn", own=(AUDIT, "log"))
-            )
+            held = folder.hold()
+            key, current = await database.transaction(choose)
+            recovered = await database.transaction(begin)
         except BaseException:
+            if held is not None:
+                held.close()
             database.close()
             raise
         voice = Voice("cn", AUDIT, self.key(AUDIT))
         sequencer = Sequencer(recovered.state, voice, gap_seconds=gap_seconds)
-        publishing = Publisher(folder, key, self.broker, published)
+        publishing = Publisher(folder, key, self.broker, recovered.published)
         standing = Standing(waiting=None)
         log = AuditLog(
             database, sequencer, recovered.growth, publishing, standing, lambda: self.clock
         )
         feed = ParticipantsFeed(system, recovered.state.offsets.get(("participants", 0), 0))
         standing.participants = feed.seen
-        running = self.running = Running(database, log, sequencer, feed, Checker("cn", 1), standing)
+        running = self.running = Running(
+            database, log, sequencer, feed, Checker("cn", 1), standing, held
+        )
         running.follow(self.topics["participants", 0])
         try:
             parts = await database.transaction(load_parts)
@@ -280,9 +304,11 @@ class Lab:
             raise
         return running
 
-    async def read(self, running: Running, limit: int = 1000) -> Checked:
-        """What the intake would deliver next."""
-        offsets = running.sequencer.state.offsets
+    async def read(
+        self, running: Running, limit: int = 1000, offsets: dict[Partition, int] | None = None
+    ) -> Checked:
+        """What the intake would deliver next, from what is appended or from `offsets` on."""
+        offsets = running.sequencer.state.offsets if offsets is None else offsets
         raws = [
             raw
             for partition, records in sorted(self.topics.items())
@@ -314,7 +340,7 @@ class Lab:
     def entries(self) -> list[bytes]:
         """Every leaf of the published log."""
         key, note = self.current(), (self.folder / "checkpoint").read_bytes()
-        head = newest_checkpoint([note], origin=key.name, key=key.verifier)
+        head = Checkpoint.open(note, origin=key.name, keys=[key.verifier])
         tiles = AuthenticTiles(LogFolder(self.folder).read, head, "log")
         return [entry for at in range(-(-head.size // 256)) for entry in tiles.entries(at)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sanyuan.audit import seals
-from sanyuan.audit.recovery import ForkError
+from sanyuan.audit.heads import ForkError
+from sanyuan.audit.service import TransactionError
 from sanyuan.client.verify import Grade
 from sanyuan.common.contracts.log import Sealed
 from sanyuan.common.envelope import decode, format_sequence, hash_value
@@ -20,7 +22,11 @@ from sanyuan.common.leaf import parse_leaf
 from sanyuan.common.notes import SigningKey
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from tests.audit.conftest import Lab
+
+    from sanyuan.audit.facts import Checked
+    from sanyuan.audit.sequencer import Batch
 
 FOOD = "//cn/departments/11110000000012345X/food-permits"
 OTHER = "//cn/departments/11110000000012345X/other"
@@ -247,6 +253,32 @@ async def test_after_a_death_at_any_step_the_log_goes_on(
     assert receipts(lab)[FOOD, "cn/identity-commands"] == 600
 
 
+async def test_when_a_transaction_fails_none_follows_over_leaves_that_were_never_committed(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await lab.start()
+    await lab.drain(running)
+    lab.command()
+    checked = await lab.read(running)
+    append = running.log._append
+
+    def fail(connection: Connection, given: Checked) -> Batch:
+        append(connection, given)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(running.log, "_append", fail)
+    appended, sealed = await asyncio.gather(
+        running.log.append(checked), running.log.seal(), return_exceptions=True
+    )
+    assert isinstance(appended, OSError)
+    assert isinstance(sealed, TransactionError)  # it waited for its turn, and must not take it
+    running.close()
+    running = await lab.start()
+    await lab.drain(running)
+    running.close()
+    assert_all_once(lab)
+
+
 async def test_the_log_goes_on_without_its_database(lab: Lab) -> None:
     running = await lab.start()
     for _ in range(300):
@@ -295,7 +327,9 @@ async def test_a_log_behind_its_database_is_refused(lab: Lab) -> None:
     shutil.rmtree(lab.folder)
     shutil.copytree(lab.var / "old", lab.folder)
     sent, lab.broker.sent = lab.broker.sent, []
-    with pytest.raises(ForkError, match="newest checkpoint that can be found has"):
+    with pytest.raises(
+        ForkError, match=r"10 leaves, root .* \(the database\).*lacks a file.*8 leaves, root"
+    ):
         await lab.start()
     lab.broker.sent = sent  # the topic still knows the newest checkpoint, the tiles are lost
     with pytest.raises(SanyuanError, match="lacks a file"):

@@ -25,9 +25,11 @@ def test_everything_can_be_set() -> None:
             "SANYUAN_AUDIT_GAP_SECONDS": "5",
             "SANYUAN_AUDIT_WITNESS_POLICY": "/etc/policy",
             "SANYUAN_AUDIT_WITNESS_SECONDS": "2",
+            "SANYUAN_AUDIT_ROOM_MIB": "16",
         }
     )
     assert (settings.witness_policy, settings.witness_seconds) == (Path("/etc/policy"), 2)
+    assert settings.room_bytes == 16 * 1024 * 1024
     assert settings.system_file == Path("/data/systems/audit.json")
     assert (settings.http_port, settings.checkpoint_seconds, settings.gap_seconds) == (9000, 0.1, 5)
 

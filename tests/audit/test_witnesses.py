@@ -16,7 +16,8 @@ from httpx import ASGITransport, AsyncClient, Request, Response
 from tests.audit.conftest import ORIGIN
 
 from sanyuan.audit import witnesses as module
-from sanyuan.audit.recovery import newest_checkpoint
+from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.heads import newest, open_heads
 from sanyuan.audit.witnesses import Witnesses, notes_of_witnesses
 from sanyuan.client.witness.app import make_app
 from sanyuan.client.witness.store import MODELS
@@ -306,10 +307,10 @@ async def test_witnesses_do_not_cosign_a_fork_and_remember_what_an_old_state_for
     lab.heads.clear()
     notes = await notes_of_witnesses(neighbours.policy, lab.log_key.verifier)
     assert len(notes) == 3
-    known = newest_checkpoint(
-        [(lab.folder / "checkpoint").read_bytes(), *notes], origin=ORIGIN, key=lab.log_key.verifier
-    )
-    assert known == head  # so that the start refuses: it has no tiles for that size
+    heads = open_heads([*LogFolder(lab.folder).notes(), *notes], lab.log_key.verifier)
+    assert (
+        newest(heads, ORIGIN).checkpoint == head
+    )  # so that the start refuses: it has no tiles for that size
     running = await lab.start()  # this one did not ask
     lab.heads |= {
         stream: (place.sequence, place.hash)

@@ -12,7 +12,7 @@ from tests.audit.conftest import AGENCY, FOOD, SUPERVISOR, CrashError
 from tests.audit.test_streaming import served
 
 from sanyuan.audit.folder import LogFolder
-from sanyuan.audit.recovery import ForkError
+from sanyuan.audit.heads import ForkError
 from sanyuan.audit.years import YearTurnedError
 from sanyuan.client.follow import Follower, Logged
 from sanyuan.client.verify import Report, verify_log

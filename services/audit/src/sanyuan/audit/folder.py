@@ -1,27 +1,33 @@
 """The log's folder by tlog-tiles: files that are written whole, durably, once (design §10).
 
-Durable once a method returns. A file that exists with the same bytes is left alone, so that doing a
-publication again changes nothing.
+Durable once a method returns, by whatever process a file was written. A file that exists with the
+same bytes is left alone, so that doing a publication again changes nothing. One process at a time
+holds the folder (`hold`), whatever database it has.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from sanyuan.audit.growth import Files
+from sanyuan.audit.heads import FoundNote
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.logkeys import year_of
-from sanyuan.common.tlog.merkle import HASH_BYTES
+from sanyuan.common.tlog.merkle import HASH_BYTES, leaf_hash
 from sanyuan.common.tlog.tiles import (
     ENTRIES,
     WIDTH,
     Tile,
+    TileError,
     blank_entry,
     decode_bundle,
+    decode_hashes,
     encode_bundle,
 )
 
@@ -31,7 +37,11 @@ COSIGNED: Final = "checkpoint.cosigned"
 
 
 class LogFolderError(SanyuanError):
-    """The folder lacks a file that the log needs."""
+    """The folder lacks a file that the log needs, or cannot be written."""
+
+
+class LogFolderHeldError(LogFolderError):
+    """Another process writes this log."""
 
 
 class LogFolder:
@@ -39,15 +49,39 @@ class LogFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._settled = False
+        """Whether folders were made durable that a process before may have left otherwise."""
         path.mkdir(parents=True, exist_ok=True)
 
+    def hold(self) -> IO[str]:
+        """Keep every other process from writing until the returned file is closed.
+
+        Raises LogFolderHeldError. The database's lock keeps out a second writer of the same
+        database; this one a writer that has a copy of it.
+        """
+        path = self.path.with_name(f"{self.path.name}.lock")
+        file = path.open("w", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise LogFolderHeldError(
+                "another process writes this log",
+                where=str(path),
+                do="see which one it is, and with which database: one log has one writer",
+            ) from None
+        return file
+
     def read(self, tile: Tile) -> bytes:
-        """Return a tile; raises LogFolderError when it is not there."""
+        """Return a tile; raises LogFolderError when it is not there, or cannot be read."""
         try:
             return (self.path / tile.path).read_bytes()
-        except FileNotFoundError:
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
             raise LogFolderError(
-                "the log lacks a file that its checkpoint needs",
+                "the log lacks a file that its checkpoint needs"
+                if missing
+                else f"a file of the log cannot be read: {error.strerror or error}",
                 where=str(self.path / tile.path),
                 do="restore the log's folder: nothing else can replace it",
             ) from None
@@ -57,7 +91,7 @@ class LogFolder:
         try:
             return self.read(tile)
         except LogFolderError:
-            if tile.full:
+            if tile.full or not (self.path / tile.whole.path).exists():
                 raise
         raw = self.read(tile.whole)
         if tile.level == ENTRIES:
@@ -74,46 +108,77 @@ class LogFolder:
     def write_tiles(self, files: Files) -> None:
         """Write tiles; they and their folders are durable once this returns."""
         folders: set[Path] = set()
-        for tile, raw in files:
-            path = self.path / tile.path
-            if not _holds(path, raw):
-                folders |= _make_folders(path.parent)
-                _write(path, raw)
-                folders.add(path.parent)
-        for folder in folders:
-            _sync_folder(folder)
+        with _told(self.path):
+            for tile, raw in files:
+                path = self.path / tile.path
+                if not self._settled:
+                    folders |= {*path.parents} - {*self.path.parent.parents}
+                if not _holds(path, raw):
+                    folders |= _make_folders(path.parent)
+                    _write(path, raw)
+                    folders.add(path.parent)
+            for folder in folders:
+                _sync_folder(folder)
+        self._settled = True
 
     def write_checkpoint(self, note: bytes) -> None:
         """Replace the checkpoint."""
-        _write(self.path / CHECKPOINT, note)
-        _sync_folder(self.path)
+        self._put(CHECKPOINT, note)
 
     def write_cosigned(self, note: bytes) -> None:
         """Replace the newest cosigned checkpoint."""
-        _write(self.path / COSIGNED, note)
-        _sync_folder(self.path)
+        self._put(COSIGNED, note)
 
-    def notes(self) -> list[bytes]:
+    def _put(self, name: str, note: bytes) -> None:
+        with _told(self.path):
+            _write(self.path / name, note)
+            _sync_folder(self.path)
+
+    def notes(self) -> list[FoundNote]:
         """Return the published checkpoints that are there."""
         paths = (self.path / CHECKPOINT, self.path / COSIGNED)
-        return [path.read_bytes() for path in paths if path.exists()]
+        return [FoundNote(str(path), path.read_bytes()) for path in paths if path.exists()]
+
+    def leaf_hashes_beyond(self, size: int) -> Iterator[tuple[int, list[bytes]]]:
+        """Yield (index of the first, leaf hashes) of each tile with leaves from `size` on.
+
+        A file that ends too early is left out: it was never whole, or will be found to be damaged
+        by whoever needs it.
+        """
+        for level in (0, ENTRIES):
+            index = size // WIDTH
+            while tiles := self._tiles_at(Tile(level, index)):
+                for tile in tiles:
+                    if index * WIDTH + tile.width > size:
+                        with contextlib.suppress(TileError):
+                            yield index * WIDTH, _leaf_hashes(tile, self.read(tile))
+                index += 1
+
+    def _tiles_at(self, whole: Tile) -> list[Tile]:
+        """Return a tile's forms that are there."""
+        widths = [WIDTH] if (self.path / whole.path).exists() else []
+        partial = self.path / f"{whole.path}.p"
+        if partial.is_dir():
+            widths += sorted(int(each.name) for each in partial.iterdir() if each.name.isdecimal())
+        return [Tile(whole.level, whole.index, width) for width in widths]
 
     def blank(self, index: int) -> None:
         """Take the bytes of an entry out of every bundle that is there; hash tiles stay."""
-        bundle, at = divmod(index, WIDTH)
-        whole = self.path / Tile(ENTRIES, bundle).path
-        partials = whole.with_name(f"{whole.name}.p")
-        for path in (whole, *sorted(partials.glob("*"))):
-            if path.name.startswith("."):
-                path.unlink()  # a draft that a crash left
-            elif path.exists() and (path is whole or at < int(path.name)):
-                raw = path.read_bytes()
-                if (blanked := blank_entry(raw, at)) != raw:
-                    _write(path, blanked)
-        whole.with_name(f".{whole.name}.new").unlink(missing_ok=True)
-        for folder in (whole.parent, partials):
-            if folder.exists():
-                _sync_folder(folder)
+        with _told(self.path):
+            bundle, at = divmod(index, WIDTH)
+            whole = self.path / Tile(ENTRIES, bundle).path
+            partials = whole.with_name(f"{whole.name}.p")
+            for path in (whole, *sorted(partials.glob("*"))):
+                if path.name.startswith("."):
+                    path.unlink()  # a draft that a crash left
+                elif path.exists() and (path is whole or at < int(path.name)):
+                    raw = path.read_bytes()
+                    if (blanked := blank_entry(raw, at)) != raw:
+                        _write(path, blanked)
+            whole.with_name(f".{whole.name}.new").unlink(missing_ok=True)
+            for folder in (whole.parent, partials):
+                if folder.exists():
+                    _sync_folder(folder)
 
     def year(self, year: int) -> LogFolder:
         """Return the folder of an earlier year's log: it lies below the current one."""
@@ -129,16 +194,36 @@ class LogFolder:
         if found is None or found >= year:
             return
         away = self.year(found).path
-        for name in ("tile", COSIGNED, CHECKPOINT):
-            if (self.path / name).exists():
-                (self.path / name).rename(away / name)
-                _sync_folder(away)
-                _sync_folder(self.path)
+        with _told(self.path):
+            for name in ("tile", COSIGNED, CHECKPOINT):
+                if (self.path / name).exists():
+                    (self.path / name).rename(away / name)
+                    _sync_folder(away)
+                    _sync_folder(self.path)
 
     def drop_partials(self, full: Iterable[Tile]) -> None:
         """Remove the partial forms of tiles that are full now (tlog-tiles, "Partial Tiles")."""
         for tile in full:
             shutil.rmtree(self.path / f"{tile.whole.path}.p", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Tell a full or broken disk as such; raises LogFolderError."""
+    try:
+        yield
+    except OSError as error:
+        raise LogFolderError(
+            f"the log's folder cannot be written: {error.strerror or error}",
+            where=str(folder),
+            do="free space on its disk, or mend it: the log goes on from here at the next start",
+        ) from error
+
+
+def _leaf_hashes(tile: Tile, raw: bytes) -> list[bytes]:
+    if tile.level == ENTRIES:
+        return [leaf_hash(entry) for entry in decode_bundle(raw, tile.width)]
+    return decode_hashes(raw, tile.width)
 
 
 def _holds(path: Path, raw: bytes) -> bool:

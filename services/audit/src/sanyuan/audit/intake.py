@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
 from sanyuan.audit.measures import Measures
+from sanyuan.audit.room import Room
 from sanyuan.audit.state import Partition
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
@@ -76,12 +77,14 @@ class Intake:
         follower: Follower,
         checker: Checker,
         measures: Measures,
+        room: Room,
     ) -> None:
         self._system = system
         self._feed = feed
         self._follower = follower
         self._checker = checker
         self._measures = measures
+        self._room = room
         self._next: dict[TopicPartition, int] = {}
         self._pace = Pace(READ_SECONDS)
         self._consumer: AIOKafkaConsumer | None = None
@@ -108,8 +111,9 @@ class Intake:
             await stop_consumer(self._consumer)
 
     async def next(self) -> Checked:
-        """Return the next batch with anything in it; waits through every trouble of the broker."""
+        """Return the next batch with anything in it; waits while broker or disk give trouble."""
         while True:
+            await self._wait_for_room()
             raws = await self._read()
             failpoint("audit.after-receive")
             await self._catch_up()
@@ -122,6 +126,13 @@ class Intake:
             if fresh and self._consumer is not None:
                 self._assign(self._consumer)
             return checked
+
+    async def _wait_for_room(self) -> None:
+        while trouble := self._room.trouble():
+            if trouble != self.trouble:
+                log.warning("nothing more is taken", why=trouble)
+            self.trouble = trouble
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _read(self) -> list[RawRecord]:
         consumer = self._consumer

@@ -8,8 +8,9 @@ are the same bytes, a checkpoint of the same size has the same root, seals are s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -17,11 +18,11 @@ from aiokafka.errors import KafkaError
 
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.growth import Files
-from sanyuan.audit.recovery import ForkError
+from sanyuan.audit.heads import ForkError, told
 from sanyuan.audit.store import Part
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.kafka import start_producer, stop_producer
-from sanyuan.common.notes import SigningKey
+from sanyuan.common.notes import NoteError, SigningKey
 from sanyuan.common.record import SIGNATURE
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.authentic import AuthenticTiles
@@ -33,6 +34,7 @@ SEALS: Final = "audit-seals"
 RETRY_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 class Sending(Protocol):
@@ -89,7 +91,12 @@ class Publisher:
         self._note = folder.checkpoint()
         self._full: list[Tile] = []
         self._turn = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="log-folder")
         self.published = published
+
+    def close(self) -> None:
+        """Finish what is being written: nothing of this publisher is written afterwards."""
+        self._disk.shutdown(cancel_futures=True)
 
     @property
     def key(self) -> SigningKey:
@@ -116,7 +123,7 @@ class Publisher:
             return
         if self._note is None or self._head_of(self._note) != self.published:
             self._note = self.published.sign([self._key])
-            await asyncio.to_thread(self._folder.write_checkpoint, self._note)
+            await self._on_disk(self._folder.write_checkpoint, self._note)
         await self._send_checkpoint(self._note)
         await self._send_parts([part for part in parts if part.leaf < self.published.size])
 
@@ -131,17 +138,18 @@ class Publisher:
         It lies in a file of its own; while it is the newest, `checkpoint` has the cosignatures too.
         """
         async with self._turn:
-            await asyncio.to_thread(self._folder.write_cosigned, note)
+            await self._on_disk(self._check_alone)
+            await self._on_disk(self._folder.write_cosigned, note)
             if head.agrees_with(self.published):
-                await asyncio.to_thread(self._folder.write_checkpoint, note)
+                await self._on_disk(self._folder.write_checkpoint, note)
                 self._note = note
             await self._send_checkpoint(note)
 
     async def _publish(self, head: Checkpoint, files: Files, parts: Sequence[Part]) -> None:
-        await asyncio.to_thread(self._folder.write_tiles, files)
+        await self._on_disk(self._folder.write_tiles, files)
         failpoint("audit.after-tiles")
-        note = await asyncio.to_thread(self._sign, head)
-        await asyncio.to_thread(self._folder.write_checkpoint, note)
+        note = await self._on_disk(self._sign, head)
+        await self._on_disk(self._folder.write_checkpoint, note)
         self._note, self.published = note, head
         failpoint("audit.after-checkpoint-file")
         await self._send_checkpoint(note)
@@ -150,23 +158,38 @@ class Publisher:
         failpoint("audit.after-seals")
         full, self._full = self._full, [tile for tile, _ in files if tile.full]
         # One publication later: whoever reads by the last checkpoint has had time.
-        await asyncio.to_thread(self._folder.drop_partials, full)
+        await self._on_disk(self._folder.drop_partials, full)
+
+    async def _on_disk(self, work: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, work, *given)
 
     def _sign(self, head: Checkpoint) -> bytes:
-        if self._folder.checkpoint() != self._note:
-            raise ForkError(
-                "somebody else wrote this log's checkpoint",
-                where=str(self._folder.path),
-                do="see which process it is: one log has one writer",
-            )
+        self._check_alone()
         tiles = AuthenticTiles(self._folder.read, head, str(self._folder.path))
         if not tiles.extends(self.published):
             raise ForkError(
-                f"the log of {head.size} leaves, root {head.root.hex()}, does not extend the "
-                f"published one of {self.published.size}, root {self.published.root.hex()}",
+                f"the log of {told(head)}, does not extend the published one of "
+                f"{told(self.published)}",
                 where=str(self._folder.path),
+                do="keep the folder as it is and compare it with a copy: its tiles were changed",
             )
         return head.sign([self._key])
+
+    def _check_alone(self) -> None:
+        """Raise ForkError unless the folder's checkpoint is the one that was written last."""
+        note = self._folder.checkpoint()
+        if note == self._note:
+            return
+        try:
+            there = told(self._head_of(note)) if note else "none"
+        except NoteError as error:
+            there = f"one that is not this log's ({error})"
+        raise ForkError(
+            f"somebody else wrote this log's checkpoint: there is {there}, after ours of "
+            f"{told(self.published)}",
+            where=str(self._folder.path),
+            do="see which process it is: one log has one writer",
+        )
 
     def _head_of(self, note: bytes) -> Checkpoint:
         return Checkpoint.open(note, origin=self._key.name, keys=[self._key.verifier])

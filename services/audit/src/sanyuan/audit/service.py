@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple, TypeVar
 
 import structlog
 from opentelemetry.trace import SpanKind
@@ -23,13 +23,15 @@ from sqlalchemy import Connection
 from sanyuan.audit.announcing import Announcement
 from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
-from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.folder import LogFolder, LogFolderHeldError
 from sanyuan.audit.growth import Files, Growth
+from sanyuan.audit.heads import ForkError
 from sanyuan.audit.intake import Intake, ParticipantsFeed
 from sanyuan.audit.measures import Measures
 from sanyuan.audit.published import published_notes
 from sanyuan.audit.publisher import Publisher, Sender
-from sanyuan.audit.recovery import ForkError, Recovered, recover
+from sanyuan.audit.recovery import Recovered, recover
+from sanyuan.audit.room import Room
 from sanyuan.audit.sequencer import Answer, Batch, Sealing, Sequencer
 from sanyuan.audit.settings import Settings, load_policy
 from sanyuan.audit.state import OWN_TOPIC
@@ -50,6 +52,7 @@ from sanyuan.audit.witnesses import Witnesses
 from sanyuan.audit.years import YearTurnedError, known_year, settle
 from sanyuan.common import memory
 from sanyuan.common.database import Database
+from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.follower import Follower, Participants
@@ -65,10 +68,12 @@ from sanyuan.common.topics import WEEK
 from sanyuan.common.withholding import Order
 
 FORGET_SECONDS: Final = 3600.0
+STANDBY_SECONDS: Final = 0.5
 Clock = Callable[[], float]
 """Seconds since 1970."""
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 @dataclass
@@ -98,6 +103,10 @@ class Standing:
     def trouble(self) -> str | None:
         """Why the service does not work now; None when it does."""
         return self.waiting or (self.intake.trouble if self.intake else None)
+
+
+class TransactionError(SanyuanError):
+    """Nothing more is committed by this process."""
 
 
 class Publication(NamedTuple):
@@ -130,13 +139,15 @@ class AuditLog:
         self._publisher = publisher
         self._standing = standing
         self._turn = asyncio.Lock()
+        self._ahead = False
+        """Whether the state in memory may be ahead of the database."""
 
     async def append(self, checked: Checked) -> None:
         """Append one batch; its leaves are in the log once this returns."""
         started = time.time_ns()
         async with self._turn:
             self._check_year()
-            batch = await self._database.transaction(lambda each: self._append(each, checked))
+            batch = await self._transact(lambda each: self._append(each, checked))
             failpoint("audit.after-commit")
             self._growth.extend(batch.entries)
         self._standing.measures.appended(checked.records, batch)
@@ -159,7 +170,7 @@ class AuditLog:
             self._check_year()
             if self._sequencer.state.next is None:
                 await self._close()
-            await self._database.transaction(self._begin_next)
+            await self._transact(self._begin_next)
             failpoint("audit.after-commit")
             self._over = True
         self._standing.announced.end()
@@ -189,7 +200,7 @@ class AuditLog:
         year = self._year()
         origin = signing_key_of(self._publisher.key, year).name
         closing = self._sequencer.close(self._clock(), origin)
-        drop_published(connection, self._publisher.published.size)
+        drop_published(connection, self._publisher.published, self._publisher.note)
         write_closing(connection, closing, year)
         failpoint("audit.before-commit")
         return closing
@@ -210,7 +221,7 @@ class AuditLog:
 
     async def _commit(self, seal: Callable[[Connection], Sealing | None]) -> Publication | None:
         """Commit a seal and grow the tree over it; return what is to be published."""
-        sealing = await self._database.transaction(seal)
+        sealing = await self._transact(seal)
         failpoint("audit.after-commit")
         if sealing is None:
             return None
@@ -247,6 +258,21 @@ class AuditLog:
             known = self._standing.streams.setdefault(source, {})
             known[f"{state.domain}/{topic}"] = (place.sequence, place.hash)
 
+    async def _transact(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that moves the state; raises TransactionError after one that failed.
+
+        Whoever waits for its turn gets it before the failure has ended the process.
+        """
+        if self._ahead:
+            raise TransactionError(
+                "the transaction before this one failed",
+                do="start again: the log goes on from what was committed",
+            )
+        self._ahead = True
+        result = await self._database.transaction(work)
+        self._ahead = False
+        return result
+
     def _append(self, connection: Connection, checked: Checked) -> Batch:
         batch = self._sequencer.append(
             checked.records,
@@ -277,7 +303,7 @@ class AuditLog:
     def _seal(self, connection: Connection, answer: Answer | None) -> Sealing | None:
         sealing = self._sequencer.seal(self._clock(), answer)
         if sealing is not None:
-            drop_published(connection, self._publisher.published.size)
+            drop_published(connection, self._publisher.published, self._publisher.note)
             write_sealing(connection, sealing)
             failpoint("audit.before-commit")
         return sealing
@@ -318,20 +344,26 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
     key = load_log_key(settings.log_key_file)
     folder = LogFolder(settings.log_folder)
     own = (system.source, OWN_TOPIC)
+    room = Room((folder.path.parent, folder.path), settings.room_bytes)
+    while trouble := room.trouble():
+        standing.say(trouble)
+        await asyncio.sleep(STANDBY_SECONDS)
     async with contextlib.AsyncExitStack() as stack:
         database = await wait_for_lock(
             lambda: Database.open(settings.database, MODELS), standing.say
         )
         stack.callback(database.close)
+        held = await wait_for_folder(folder, standing)
+        stack.callback(held.close)
         standing.say("comparing the log with its checkpoints")
         policy = load_policy(settings.witness_policy)
         known = await database.transaction(lambda each: known_year(each, key))
         notes = await published_notes(system, folder, known.verifier, policy)
-        current, published = await database.transaction(
-            lambda each: settle(each, folder, key, notes)
-        )
+        current, found = await database.transaction(lambda each: settle(each, folder, key, notes))
         recovered = await database.transaction(
-            lambda each: recover(each, folder, published, domain=system.domain, own=own)
+            lambda each: recover(
+                each, folder, found, key=current.verifier, domain=system.domain, own=own
+            )
         )
         state = recovered.state
         feed = ParticipantsFeed(system, state.offsets.get((PARTICIPANTS, 0), 0))
@@ -343,7 +375,8 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
         sender = Sender(system)
         stack.push_async_callback(sender.stop)
         voice = Voice(system.domain, system.source, system.signing)
-        publisher = Publisher(folder, current, sender, published)
+        publisher = Publisher(folder, current, sender, recovered.published)
+        stack.callback(publisher.close)
         audit_log = AuditLog(
             database,
             Sequencer(state, voice, gap_seconds=settings.gap_seconds),
@@ -355,18 +388,28 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
         await audit_log.publish_recovered(recovered, await database.transaction(load_parts))
         checker = Checker(system.domain)
         stack.callback(checker.close)
-        intake = Intake(system, feed, follower, checker, standing.measures)
+        intake = Intake(system, feed, follower, checker, standing.measures, room)
         stack.push_async_callback(intake.stop)
         await intake.start(state.offsets)
         standing.intake, standing.waiting = intake, None
         memory.settle()
-        log.info("ready", source=system.source, size=state.size, published=published.size)
+        log.info("ready", source=system.source, size=state.size, published=publisher.published.size)
         async with asyncio.TaskGroup() as tasks:
             if policy is not None:
                 witnesses = make_witnesses(policy, folder, publisher, standing, settings)
                 stack.push_async_callback(witnesses.stop)
                 tasks.create_task(witnesses.run(), name="witnesses")
             tasks.create_task(run(intake, audit_log, settings.checkpoint_seconds), name="run")
+
+
+async def wait_for_folder(folder: LogFolder, standing: Standing) -> IO[str]:
+    """Become the one process that writes the log's files; they are free when the result closes."""
+    while True:
+        try:
+            return folder.hold()
+        except LogFolderHeldError as error:
+            standing.say(f"standing by: {error}")
+        await asyncio.sleep(STANDBY_SECONDS)
 
 
 def make_witnesses(

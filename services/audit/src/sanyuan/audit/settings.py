@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from sanyuan.audit.room import MIB
 from sanyuan.common.database import read_address
 from sanyuan.common.environment import SettingError
 from sanyuan.common.logkeys import LOG_KEY_FILE
@@ -35,6 +36,8 @@ class Settings:
     """A C2SP tlog-policy with the witnesses to ask and their quorum; None: nobody is asked."""
     witness_seconds: float = 1.0
     """Between two checkpoints that witnesses are asked to cosign."""
+    room_bytes: int = 256 * MIB
+    """What must be free on the disks of database and log for records to be taken."""
 
     @property
     def system_file(self) -> Path:
@@ -71,7 +74,7 @@ class Settings:
         """Read `SANYUAN_VAR`, `SANYUAN_OTLP_ENDPOINT` and `SANYUAN_AUDIT_*`.
 
         `…_DATABASE`, `…_HTTP_HOST`, `…_HTTP_PORT`, `…_CHECKPOINT_SECONDS`, `…_GAP_SECONDS`,
-        `…_WITNESS_POLICY`, `…_WITNESS_SECONDS`. Raises SettingError.
+        `…_WITNESS_POLICY`, `…_WITNESS_SECONDS`, `…_ROOM_MIB`. Raises SettingError.
         """
         policy = environment.get(_PREFIX + "WITNESS_POLICY")
         return cls(
@@ -84,6 +87,7 @@ class Settings:
             gap_seconds=_positive(environment, "GAP_SECONDS", 60.0),
             witness_policy=Path(policy) if policy else None,
             witness_seconds=_positive(environment, "WITNESS_SECONDS", 1.0),
+            room_bytes=int(_positive(environment, "ROOM_MIB", 256) * MIB),
         )
 
 

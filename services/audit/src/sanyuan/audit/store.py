@@ -37,11 +37,11 @@ from sanyuan.common.positions import (
     save_offsets,
 )
 from sanyuan.common.streams import Position
+from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import BLANK, decode_bundle, encode_bundle
 
 SIZE: Final = "log_size"
 SEALED_SIZE: Final = "log_sealed_size"
-PUBLISHED_SIZE: Final = "log_published_size"
 YEAR: Final = "log_year"
 """Of the current log; 0 in the first year."""
 NEXT_YEAR: Final = "log_next_year"
@@ -133,6 +133,14 @@ class SealPart(SQLModel, table=True):
     signature: str
 
 
+class PublishedNote(SQLModel, table=True):
+    """The newest checkpoint of a log that this database knows to be published, as it was signed."""
+
+    __tablename__ = "published_note"
+    origin: str = Field(primary_key=True)
+    note: bytes
+
+
 PENDING: Final = table_of(PendingLeaves)
 SEALED: Final = table_of(SealedPlace)
 SEALED_OFFSETS: Final = table_of(SealedOffset)
@@ -142,6 +150,7 @@ EQUIVOCATED: Final = table_of(EquivocatedPlace)
 ORDERS: Final = table_of(WithholdingOrder)
 PARTICIPANTS: Final = table_of(ParticipantsEntry)
 PARTS: Final = table_of(SealPart)
+PUBLISHED: Final = table_of(PublishedNote)
 TABLES: Final = (
     PLACES,
     OFFSETS,
@@ -167,6 +176,7 @@ MODELS: Final = (
     WithholdingOrder,
     ParticipantsEntry,
     SealPart,
+    PublishedNote,
 )
 
 
@@ -280,14 +290,14 @@ def write_new_year(connection: Connection, sealing: Sealing, year: int) -> None:
     for table in (PENDING, ORDERS):
         connection.execute(delete(table))
     write_sealing(connection, sealing)
-    write_counters(connection, {PUBLISHED_SIZE: 0, YEAR: year, NEXT_YEAR: 0})
+    write_counters(connection, {YEAR: year, NEXT_YEAR: 0})
 
 
 def forget_year(connection: Connection, year: int) -> None:
     """Forget everything: the log of `year` is published, and will be read from its beginning."""
     for table in TABLES:
         connection.execute(delete(table))
-    cleared = {SIZE: 0, SEALED_SIZE: 0, PUBLISHED_SIZE: 0, YEAR: year, NEXT_YEAR: 0}
+    cleared = {SIZE: 0, SEALED_SIZE: 0, YEAR: year, NEXT_YEAR: 0}
     write_counters(connection, cleared)
 
 
@@ -357,10 +367,17 @@ def _write_waiting(connection: Connection, changed: dict[Stream, Waiting | None]
         connection.execute(insert(WAITING), rows)
 
 
-def drop_published(connection: Connection, size: int) -> None:
-    """Forget leaves below `size`: their tiles are durable and published."""
+def drop_published(connection: Connection, published: Checkpoint, note: bytes) -> None:
+    """Forget leaves that `published` covers: their tiles are durable. Remember its signed note."""
+    size = published.size
     connection.execute(delete(PENDING).where(PENDING.c.first + PENDING.c.entries <= size))
-    write_counter(connection, PUBLISHED_SIZE, size)
+    if note:
+        upsert(connection, PUBLISHED, [{"origin": published.origin, "note": note}])
+
+
+def load_published(connection: Connection, origin: str) -> bytes | None:
+    """Return the signed note that `drop_published` remembered last; None before the first."""
+    return connection.scalar(select(PUBLISHED.c.note).where(PUBLISHED.c.origin == origin))
 
 
 def blank_pending(connection: Connection, index: int) -> None:

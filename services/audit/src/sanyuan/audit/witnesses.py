@@ -18,6 +18,7 @@ import structlog
 
 from sanyuan.audit.announcing import Announcement
 from sanyuan.audit.folder import LogFolder
+from sanyuan.audit.heads import FoundNote
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import Note, VerifierKey
 from sanyuan.common.tlog.authentic import AuthenticTiles
@@ -215,7 +216,7 @@ async def fetch(
         return Answer(answer.status_code, answer.headers.get("content-type"), body)
 
 
-async def notes_of_witnesses(policy: Policy, key: VerifierKey) -> list[bytes]:
+async def notes_of_witnesses(policy: Policy, key: VerifierKey) -> list[FoundNote]:
     """Return the newest checkpoints of a log that witnesses serve; the unreachable have none."""
     urls = [each.url for each in policy.witnesses.values() if each.url]
     async with make_client(START_SECONDS) as client:
@@ -223,10 +224,10 @@ async def notes_of_witnesses(policy: Policy, key: VerifierKey) -> list[bytes]:
     return [note for note in found if note is not None]
 
 
-async def _note_at(client: httpx.AsyncClient, url: str, key: VerifierKey) -> bytes | None:
+async def _note_at(client: httpx.AsyncClient, url: str, key: VerifierKey) -> FoundNote | None:
+    where = f"{url.rstrip('/')}/{origin_hash(key.name)}/checkpoint"
     try:
         async with asyncio.timeout(START_SECONDS):
-            where = f"{url.rstrip('/')}/{origin_hash(key.name)}/checkpoint"
             answer = await fetch(client, "GET", where)
         if answer.status != httpx.codes.OK:
             return None
@@ -234,4 +235,4 @@ async def _note_at(client: httpx.AsyncClient, url: str, key: VerifierKey) -> byt
     except FAILURES as error:
         log.warning("a witness cannot be asked", url=url, error=str(error) or type(error).__name__)
         return None
-    return answer.body
+    return FoundNote(where, answer.body)

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from sanyuan.audit.folder import LogFolder
-from sanyuan.audit.recovery import ForkError, newest_checkpoint
+from sanyuan.audit.heads import ForkError, FoundNote, newest, open_heads, told
 from sanyuan.audit.store import YEAR, forget_year, load_pending
 from sanyuan.common.contracts.log import CarriedOver
 from sanyuan.common.database import read_counter
@@ -36,28 +36,27 @@ def known_year(connection: Connection, key: SigningKey) -> SigningKey:
 
 
 def settle(
-    connection: Connection, folder: LogFolder, key: SigningKey, notes: Iterable[bytes]
-) -> tuple[SigningKey, Checkpoint]:
-    """Return the key of the current log and its newest checkpoint; put older files away.
+    connection: Connection, folder: LogFolder, key: SigningKey, notes: Iterable[FoundNote]
+) -> tuple[SigningKey, list[FoundNote]]:
+    """Return the key of the current log and the notes that are of it; put older files away.
 
     The current log is the newest that is published, or begun in the database. A database of an
     earlier year is emptied: the published log holds all that it needs. Raises ForkError.
     """
     current = known_year(connection, key)
-    by_log: dict[str, list[bytes]] = {}
-    for note in notes:
-        by_log.setdefault(_origin(note, current.name), []).append(note)
-    newest = max(by_log, key=lambda origin: year_of(origin) or 0, default=current.name)
-    known, published = year_of(current.name), year_of(newest)
+    by_log: dict[str, list[FoundNote]] = {}
+    for found in notes:
+        by_log.setdefault(_origin(found.note, current.name), []).append(found)
+    last = max(by_log, key=lambda origin: year_of(origin) or 0, default=current.name)
+    known, published = year_of(current.name), year_of(last)
     if known is not None and published is not None:
         if published > known:
-            log.warning("the database is of an earlier year", database=current.name, log=newest)
+            log.warning("the database is of an earlier year", database=current.name, log=last)
             forget_year(connection, published)
             current = signing_key_of(key, published)
         _check_carried(connection, key, by_log)
         folder.put_away(max(known, published))
-    found = by_log.get(current.name, [])
-    return current, newest_checkpoint(found, origin=current.name, key=current.verifier)
+    return current, by_log.get(current.name, [])
 
 
 def _origin(note: bytes, current: str) -> str:
@@ -68,7 +67,7 @@ def _origin(note: bytes, current: str) -> str:
 
 
 def _check_carried(
-    connection: Connection, key: SigningKey, by_log: Mapping[str, Sequence[bytes]]
+    connection: Connection, key: SigningKey, by_log: Mapping[str, Sequence[FoundNote]]
 ) -> None:
     """Refuse a log that began behind a checkpoint that is not the last one of the log before."""
     pending = load_pending(connection)
@@ -82,10 +81,10 @@ def _check_carried(
     note = (carried.checkpoint or "").encode()
     final = Checkpoint.open(note, origin=before.name, keys=[before.verifier])
     notes = by_log.get(before.name, [])
-    found = newest_checkpoint(notes, origin=before.name, key=before.verifier)
+    found = newest(open_heads(notes, before.verifier), before.name).checkpoint
     if found.size > final.size or (found.size == final.size and found.root != final.root):
         raise ForkError(
-            f"{before.name} was carried over with {final.size} leaves, root {final.root.hex()}, "
-            f"and is published with {found.size}, root {found.root.hex()}",
+            f"{before.name} was carried over with {told(final)}, and is published with "
+            f"{told(found)}",
             do="see who went on with the closed log: both cannot be true",
         )

@@ -55,6 +55,16 @@ class AuthenticTiles:
             return False
         return tree_head(known.size, nodes_of(self.head.size, self.hashes)) == known.root
 
+    def prefix(self, size: int) -> Tree:
+        """Return the tree of the first `size` leaves, which may grow; `size` at most the head's."""
+
+        def hashes(tile: Tile) -> Sequence[bytes]:
+            count = self.head.size >> HEIGHT * tile.level
+            width = min(WIDTH, count - tile.index * WIDTH)
+            return self.hashes(Tile(tile.level, tile.index, width))
+
+        return Tree.resume(size, hashes)
+
     def hashes(self, tile: Tile) -> Sequence[bytes]:
         """Return the hashes of a hash tile of this head."""
         return self._full(tile) if tile.full else self.edge[tile.level]
