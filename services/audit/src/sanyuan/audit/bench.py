@@ -18,7 +18,7 @@ from sanyuan.audit.growth import Growth
 from sanyuan.audit.intake import MAX_RECORDS
 from sanyuan.audit.publisher import Publisher
 from sanyuan.audit.sequencer import Sequencer
-from sanyuan.audit.service import AuditLog, Standing
+from sanyuan.audit.service import AHEAD, AuditLog, Standing
 from sanyuan.audit.state import OWN_TOPIC, State
 from sanyuan.audit.store import MODELS
 from sanyuan.audit.voice import Voice
@@ -156,17 +156,17 @@ def _new_log(folder: Path, database: Database, audit: SystemFile) -> AuditLog:
 async def _run(
     audit_log: AuditLog, checker: Checker, participants: Participants, raws: Sequence[RawRecord]
 ) -> None:
-    batches: asyncio.Queue[Checked | None] = asyncio.Queue(maxsize=1)
+    batches: asyncio.Queue[asyncio.Task[Checked] | None] = asyncio.Queue(maxsize=AHEAD)
 
     async def read() -> None:
         for at in range(0, len(raws), MAX_RECORDS):
             batch = raws[at : at + MAX_RECORDS]
-            await batches.put(await checker.check([], batch, participants))
+            await batches.put(checker.check([], batch, participants))
         await batches.put(None)
 
     async def append() -> None:
-        while (checked := await batches.get()) is not None:
-            await audit_log.append(checked)
+        while (checking := await batches.get()) is not None:
+            await audit_log.append(await checking)
         done.set()
 
     async def seal() -> None:

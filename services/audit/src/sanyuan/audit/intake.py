@@ -67,7 +67,7 @@ class ParticipantsFeed:
 
 
 class Intake:
-    """Reads, catches up and checks; one batch at a time, ahead of the sequencer by one."""
+    """Reads, catches up and has it checked; some batches ahead of the sequencer."""
 
     def __init__(
         self,
@@ -107,8 +107,11 @@ class Intake:
         if self._consumer is not None:
             await stop_consumer(self._consumer)
 
-    async def next(self) -> Checked:
-        """Return the next batch with anything in it; waits through every trouble of the broker."""
+    async def next(self) -> asyncio.Task[Checked]:
+        """Return the next batch with anything in it, while it is still checked.
+
+        Waits through every trouble of the broker.
+        """
         while True:
             raws = await self._read()
             failpoint("audit.after-receive")
@@ -118,7 +121,7 @@ class Intake:
                 self._measures.idle()
                 continue
             self._measures.received(raws, time.time())
-            checked = await self._checker.check(fresh, raws, self._feed.judged)
+            checked = self._checker.check(fresh, raws, self._feed.judged)
             if fresh and self._consumer is not None:
                 self._assign(self._consumer)
             return checked

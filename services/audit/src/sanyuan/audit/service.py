@@ -1,8 +1,8 @@
 """The audit service at work: intake → sequencer → publication, and what it waits for before.
 
-Three loops: one reads and checks a batch ahead; one appends and commits; one seals and publishes
-while the next batches are appended already. `turn` makes a commit and the growth of the tree over
-it one step. Any error ends the process: the start is the recovery.
+Three loops: one reads ahead and has batches checked; one appends and commits; one seals and
+publishes while the next batches are appended already. `turn` makes a commit and the growth of the
+tree over it one step. Any error ends the process: the start is the recovery.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ from sanyuan.common.withholding import Order
 FORGET_SECONDS: Final = 3600.0
 Clock = Callable[[], float]
 """Seconds since 1970."""
+AHEAD: Final = 2
+"""Batches that are checked, or wait, while another one is appended: the workers never wait."""
 
 log = structlog.get_logger()
 
@@ -387,7 +389,7 @@ def make_witnesses(
 
 async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
     """Read, append and publish until one of them fails."""
-    batches: asyncio.Queue[Checked] = asyncio.Queue(maxsize=1)
+    batches: asyncio.Queue[asyncio.Task[Checked]] = asyncio.Queue(maxsize=AHEAD)
 
     async def read() -> None:
         while True:
@@ -395,7 +397,7 @@ async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
 
     async def append() -> None:
         while True:
-            await audit_log.append(await batches.get())
+            await audit_log.append(await (await batches.get()))
 
     async def seal() -> None:
         forgotten = 0.0
