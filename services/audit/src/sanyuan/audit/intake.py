@@ -30,8 +30,6 @@ from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import TOPICS
 
 MAX_RECORDS: Final = 2000
-READ_SECONDS: Final = 0.25
-"""A batch costs about 4 ms whatever its size; the checkpoint's half second hides the wait."""
 RETRY_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
@@ -76,14 +74,16 @@ class Intake:
         follower: Follower,
         checker: Checker,
         measures: Measures,
+        collect_seconds: float,
     ) -> None:
+        """Between two reads records gather for `collect_seconds`: a batch costs 4 ms at any size."""
         self._system = system
         self._feed = feed
         self._follower = follower
         self._checker = checker
         self._measures = measures
         self._next: dict[TopicPartition, int] = {}
-        self._pace = Pace(READ_SECONDS)
+        self._pace = Pace(collect_seconds)
         self._consumer: AIOKafkaConsumer | None = None
         self.trouble: str | None = None
         """Why the current batch waits."""

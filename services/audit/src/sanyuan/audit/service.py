@@ -357,7 +357,9 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
         await audit_log.publish_recovered(recovered, await database.transaction(load_parts))
         checker = Checker(system.domain)
         stack.callback(checker.close)
-        intake = Intake(system, feed, follower, checker, standing.measures)
+        # Half of what the next checkpoint is waited for anyway.
+        collect = settings.checkpoint_seconds / 2
+        intake = Intake(system, feed, follower, checker, standing.measures, collect)
         stack.push_async_callback(intake.stop)
         await intake.start(state.offsets)
         standing.intake, standing.waiting = intake, None

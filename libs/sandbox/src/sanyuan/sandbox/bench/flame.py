@@ -111,8 +111,10 @@ def icicle(root: Frame, title: str) -> str:
     depth = _draw(root, 0.0, 0, root.samples, drawn.append)
     height = (depth + 1) * ROW + 40
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        + 'aria-labelledby="title" font-family="ui-monospace, monospace" font-size="11">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+            'aria-labelledby="title" font-family="ui-monospace, monospace" font-size="11">'
+        ),
         f'<title id="title">{escape(title)}</title>',
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="4" y="16" font-size="14">{escape(title)}</text>',

@@ -32,8 +32,10 @@ def memory_plot(points: Sequence[Point]) -> str:
         return HEIGHT - _BOTTOM - mib / top * (HEIGHT - _TOP - _BOTTOM)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        + 'aria-labelledby="title" font-family="system-ui, sans-serif" font-size="13">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+            'aria-labelledby="title" font-family="system-ui, sans-serif" font-size="13">'
+        ),
         '<title id="title">Peak memory by the size of the log</title>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         _text(_LEFT, 22, "Peak memory, MiB (all processes of each) 内存峰值", "start", "#0f172a"),

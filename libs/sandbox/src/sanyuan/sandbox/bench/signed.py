@@ -17,6 +17,7 @@ from sanyuan.client.broker import Broker
 from sanyuan.client.joining import system_path
 from sanyuan.common.envelope import ZERO_HASH, encode, format_sequence, hash_value
 from sanyuan.common.ids import format_time, new_case, new_id
+from sanyuan.common.notes import VerifierKey
 from sanyuan.common.record import SIGNATURE
 from sanyuan.common.systems import SystemFile
 from sanyuan.sandbox.bench.bare import client
@@ -42,6 +43,11 @@ class Writers:
         """The first system of each department."""
         names = [department.systems[0].name for department in DEPARTMENTS]
         return cls([SystemFile.load(system_path(var, name)) for name in names])
+
+    @property
+    def keys(self) -> dict[bytes, VerifierKey]:
+        """Kafka key → what its signatures are checked with."""
+        return {file.source.encode(): file.signing.verifier for file in self._files}
 
     def make(self, count: int) -> list[tuple[bytes, bytes, bytes]]:
         """Key, value and signature of the next records, system by system in turn."""
