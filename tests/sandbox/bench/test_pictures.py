@@ -35,6 +35,13 @@ def test_lines_of_one_function_are_one_frame_and_rare_frames_are_left_out() -> N
     assert "rare" not in drawn
 
 
+def test_what_only_leads_to_a_function_is_left_out() -> None:
+    root = collapse(["audit;run (threading.py:1);_run (asyncio/events.py:8);seal (service.py:2) 7"])
+    assert [*root.below["audit"].below] == ["seal (service.py)"]
+    waits = collapse(["audit;run (threading.py:1) 7"])
+    assert [*waits.below["audit"].below] == ["run (threading.py)"]
+
+
 def test_processes_are_named_by_what_they_are_for() -> None:
     assert role_of(["python", "-m", "sanyuan.license_exchange"]) == "license_exchange"
     assert role_of(["python", "-m", "sanyuan.sandbox", "bench"]) == "departments"

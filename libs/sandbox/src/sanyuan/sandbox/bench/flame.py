@@ -27,6 +27,11 @@ RATE_HZ: Final = 100
 _CHARACTER: Final = 6.6
 _PYTHON: Final = "python"
 _LINE_NUMBER: Final = re.compile(r":\d+\)$")
+_PLUMBING: Final = re.compile(
+    r"\((threading|asyncio/\w+|concurrent/futures/\w+|uvicorn/.*|<frozen runpy>|__main__|<string>|"
+    r"sqlalchemy/.*|multiprocessing/\w+|typer/.*|click/.*)(\.py)?\)$"
+)
+"""Says how a function came to be called, not what for; where it is the innermost, it is kept."""
 _COLOURS: Final = ("#fde68a", "#fdba74", "#fca5a5", "#fcd34d", "#fed7aa", "#fecaca")
 _OURS: Final = "#93c5fd"
 
@@ -96,12 +101,15 @@ class Sampler:
 
 
 def collapse(lines: Iterable[str]) -> Frame:
-    """The tree of collapsed stacks, ``outer;inner;… count`` each."""
+    """The tree of collapsed stacks, ``process;outer;inner;… count`` each."""
     root = Frame("all")
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        frames = [_LINE_NUMBER.sub(")", each) for each in stack.split(";")]
-        root.add(frames[:MAX_DEPTH], int(count))
+        role, *frames = [_LINE_NUMBER.sub(")", each) for each in stack.split(";")]
+        telling = [frame for frame in frames if not _PLUMBING.search(frame)]
+        if frames[-1:] != telling[-1:]:
+            telling += frames[-1:]
+        root.add([role, *telling][:MAX_DEPTH], int(count))
     return root
 
 
