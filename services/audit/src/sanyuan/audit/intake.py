@@ -76,7 +76,7 @@ class Intake:
         measures: Measures,
         collect_seconds: float,
     ) -> None:
-        """Between two reads records gather for `collect_seconds`: a batch costs 4 ms at any size."""
+        """Records gather for `collect_seconds` between two reads: any batch costs 4 ms."""
         self._system = system
         self._feed = feed
         self._follower = follower
