@@ -23,6 +23,7 @@ from sanyuan.sandbox.bench.usage import family, resident_mib
 
 SIZES: Final = (10_000, 100_000)
 _EVERY_SECONDS: Final = 0.1
+_END_SECONDS: Final = 60.0
 _WRITER: Final = "sanyuan.audit.bench"
 _VERIFY: Final = "import sys; from sanyuan.client.cli import main; sys.exit(main())"
 
@@ -94,6 +95,8 @@ def _writing(folder: Path, sizes: Sequence[int]) -> "Iterator[subprocess.Popen[s
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as writer:
         try:
             yield writer
+            _go_on(writer)  # it has nothing more to do
+            writer.wait(_END_SECONDS)
         finally:
             writer.kill()
 
