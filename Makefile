@@ -12,7 +12,7 @@ PARTS := libs/common libs/client libs/sandbox services/identity services/license
 CODE := libs services tests scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status clean bench faults test test-docker lint docs lock run-setup dev-setup
+.PHONY: help demo up down status clean bench memory flame faults test test-docker lint docs lock run-setup dev-setup
 
 help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,12 @@ clean: run-setup ## ask, then remove var/
 
 bench: run-setup ## benchmarks; writes var/bench.json
 	@$(RUN) bench
+
+memory: run-setup ## memory over the size of the log, up to 3,000,000 entries; draws docs/memory.svg
+	@$(RUN) bench --only memory --size 10000 --size 100000 --size 1000000 --size 3000000 --plot docs/memory.svg
+
+flame: run-setup ## where a shared call's CPU goes; draws docs/flame-shared-call.svg (needs py-spy)
+	@$(RUN) bench --only kinds --flame docs/flame-shared-call.svg
 
 faults: run-setup ## kill and fault campaigns; writes var/faults.json
 	@$(RUN) faults

@@ -46,3 +46,22 @@ async def check(checker: Checker, lab: Lab) -> Checked:
     ]
     participants = Participants(lab.system())
     return await checker.check(lab.topics["participants", 0], raws, participants)
+
+
+@pytest.mark.asyncio
+async def test_each_batch_is_judged_by_the_registrations_before_it_however_many_are_begun(
+    lab: Lab,
+) -> None:
+    early, late = lab.command(OTHER), lab.command(OTHER)
+    founding = [*lab.topics["participants", 0]]
+    lab.register(OTHER)
+    registration = lab.topics["participants", 0][len(founding) :]
+    participants, checker = Participants(lab.system()), Checker("cn", 1)
+    try:
+        before = checker.check(founding, [early], participants)
+        after = checker.check(registration, [late], participants)
+        first, second = await before, await after
+    finally:
+        checker.close()
+    assert [each.reason for each in first.rejections] == ["unknown-key"]
+    assert [each.raw for each in second.records] == [*registration, late]

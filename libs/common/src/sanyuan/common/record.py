@@ -159,12 +159,12 @@ def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
         signer, key_id, blob = parse_signature(signature)
     except NoteError as error:  # without its place, which is text of the sender
         raise EnvelopeError(error.what, where="signature") from None
-    trace = _TRACE_CONTEXT.fullmatch(found.get(TRACEPARENT) or b"")
+    trace = found.get(TRACEPARENT)
     sealed = {
         name.removeprefix(HEADER_PREFIX): value
         for name, value in found.items()
         if value is not None and name.startswith(HEADER_PREFIX)
     }
     # A bad traceparent is ignored (design §3) and, above all, not copied into what it causes.
-    traceparent = trace[0].decode() if trace else None
+    traceparent = trace.decode() if trace and _TRACE_CONTEXT.fullmatch(trace) else None
     return _Headers(signature, signer, key_id, key_id + blob, traceparent, sealed)

@@ -13,6 +13,8 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import forkserver
 
+from sanyuan.common import memory
+
 
 def make_pool(jobs: int, preload: str) -> ProcessPoolExecutor:
     """Return a pool of `jobs` processes that have imported the module `preload`."""
@@ -36,6 +38,7 @@ def _start_server() -> None:
 def _settle() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    memory.settle()
 
 
 def _end_with_parent() -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final, NoReturn
 
@@ -109,13 +110,28 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 
 @app.command()
 def bench(
+    only: Annotated[
+        list[str] | None, typer.Option(help="nation, kinds, cycles, audit, memory; all by default.")
+    ] = None,
     records: Annotated[int, typer.Option(help="Commands of each backlog.", min=2000)] = 20_000,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Entries of logs to take memory of.", min=1000)
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long each rate goes on.", min=1)] = 10,
+    flame: Annotated[
+        Path | None, typer.Option(help="Draw where a shared call's CPU goes (needs py-spy).")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw memory over the size of the log.")] = None,
 ) -> None:
-    """Measure each cycle beside a bare loop in the same run; writes var/bench.json."""
+    """Measure each part beside another one of the same run; writes var/bench.json."""
     with _told("make bench") as (cfg, _words):
+        from sanyuan.sandbox.bench.run import PARTS, Wanted  # noqa: PLC0415  see demo
         from sanyuan.sandbox.bench.run import bench as measure  # noqa: PLC0415  see demo
 
-        measure(cfg, OUT, records=records)
+        if unknown := set(only or ()) - set(PARTS):
+            raise typer.BadParameter(f"{', '.join(sorted(unknown))}: not of {', '.join(PARTS)}")
+        sizes = tuple(sorted(size or (10_000, 100_000)))
+        measure(cfg, OUT, Wanted(only or PARTS, records, sizes, seconds, flame, plot))
 
 
 @app.command()

@@ -1,135 +1,147 @@
-"""How fast the log takes records: the real checker, sequencer, database, tiles; no broker.
+"""The writer alone: real checker, sequencer, database, tiles and checkpoints; no broker.
 
-`make bench` calls `measure`; the broker's part is measured where a broker runs.
+``python -m sanyuan.audit.bench FOLDER SIZE…`` grows one verifiable log in an empty folder. At each
+size it prints a line of JSON, then waits for a line: whoever started it (`make bench`) looks at its
+memory and its CPU meanwhile, and verifies the log. The first line has the log's keys.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
+from typing import Final
 
-from sanyuan.audit.checking import Checker, check_one
+from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
 from sanyuan.audit.growth import Growth
 from sanyuan.audit.intake import MAX_RECORDS
 from sanyuan.audit.publisher import Publisher
 from sanyuan.audit.sequencer import Sequencer
-from sanyuan.audit.service import AuditLog, Standing
+from sanyuan.audit.service import AHEAD, AuditLog, Standing
 from sanyuan.audit.state import OWN_TOPIC, State
 from sanyuan.audit.store import MODELS
 from sanyuan.audit.voice import Voice
+from sanyuan.common import memory
 from sanyuan.common.database import Database
-from sanyuan.common.directory import Directory, System
 from sanyuan.common.envelope import ZERO_HASH, encode, format_sequence, hash_value
 from sanyuan.common.follower import Participants
 from sanyuan.common.ids import new_case, new_id
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.partition import partition_of
-from sanyuan.common.record import RawRecord, Record, read, verify
+from sanyuan.common.record import RawRecord
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import EMPTY_ROOT
 
-DOMAIN = "cn"
-TOPIC = "identity-commands"
-PARTITIONS = 12
-INTERVAL = 0.5
+DOMAIN: Final = "cn"
+TOPIC: Final = "identity-commands"
+PARTITIONS: Final = 12
+INTERVAL: Final = 0.5
+SYSTEMS: Final = 53
+_DEPARTMENT: Final = "11110000000012345X"
+_AGENCY: Final = "11100000000013338W"
+_DATA: Final[Mapping[str, object]] = {
+    "purpose": "food-business-licence",
+    "legal_basis": "食品经营许可和备案管理办法",
+    "audience": "license-exchange",
+    "subject": {"sealed": "sha256:" + "0" * 64},
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a run measured."""
+@dataclass
+class World:
+    """A domain's keys and systems, and what they send."""
 
-    records: int
-    seconds: float
-    cpu_seconds: float
-    """Of the service's own process; the workers check besides."""
-    check_cpu_us: float
-    """CPU a record of reading and checking, signature included."""
-    signature_us: float
-    """CPU of one signature check."""
+    agency: SystemFile
+    audit: SystemFile
+    senders: Sequence[SystemFile]
+    log_key: SigningKey
+    _heads: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    _offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    @property
-    def records_per_second(self) -> float:
-        """Appended, published, durable."""
-        return self.records / self.seconds
+    @classmethod
+    def make(cls, systems: int = SYSTEMS) -> World:
+        """A domain of one department with so many systems."""
+        agency = SystemFile.create(f"//{DOMAIN}/agency/{_AGENCY}/agency")
+        pinned = {"agency_key": str(agency.signing.verifier)}
+        names = [f"//{DOMAIN}/departments/{_DEPARTMENT}/bench-{at}" for at in range(systems)]
+        return cls(
+            agency.model_copy(update=pinned),
+            SystemFile.create(f"//{DOMAIN}/services/audit").model_copy(update=pinned),
+            [SystemFile.create(name) for name in names],
+            SigningKey.generate(f"{DOMAIN}/log/2026"),
+        )
 
-    @property
-    def cpu_us_without_signature(self) -> float:
-        """CPU a record apart from its signature check, all processes together."""
-        return self.cpu_seconds / self.records * 1e6 + self.check_cpu_us - self.signature_us
-
-
-async def measure(folder: Path, count: int = 60_000, systems: int = 53) -> Figures:
-    """Append `count` commands of `systems` departments to a new log in an empty folder."""
-    audit, senders = _system("services/audit"), _senders(systems)
-    directory = _directory(audit, senders)
-    raws = make_records(senders, count)
-    sample = raws[:2000]
-    check_cpu = _cpu(lambda: [check_one(raw, DOMAIN, directory) for raw in sample]) / len(sample)
-    signature = _signature_cpu(sample, directory)
-    database = Database.open(f"sqlite:///{folder}/bench.db", MODELS)
-    checker = Checker(DOMAIN)
-    try:
-        audit_log = _new_log(folder, database, audit)
-        participants = Participants(audit)
-        participants.directory = directory
-        await checker.check([], sample, participants)  # the workers are there
-        started, cpu = time.perf_counter(), time.process_time()
-        await _run(audit_log, checker, participants, raws)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-    finally:
-        checker.close()
-        database.close()
-    return Figures(count, seconds, cpu, check_cpu * 1e6, signature * 1e6)
-
-
-def make_records(senders: Sequence[SystemFile], count: int) -> list[RawRecord]:
-    """Return signed commands of about 700 bytes, as the broker would deliver them."""
-    heads = {sender.source: (0, ZERO_HASH) for sender in senders}
-    offsets: dict[int, int] = {}
-    data = {
-        "purpose": "food-business-licence",
-        "legal_basis": "食品经营许可和备案管理办法",
-        "audience": "license-exchange",
-        "subject": {"sealed": "sha256:" + "0" * 64},
-    }
-    raws = []
-    for number in range(count):
-        sender = senders[number % len(senders)]
-        last, head = heads[sender.source]
-        value = _command(sender, last + 1, head, data)
-        heads[sender.source] = (last + 1, hash_value(value))
-        line = sender.signing.sign(value + b"\n")
-        key = sender.source.encode()
-        partition = partition_of(key, PARTITIONS)
-        offset = offsets.get(partition, 0)
-        offsets[partition] = offset + 1
-        headers = [("signature", line.encode())]
-        now = int(time.time() * 1000)
-        raws.append(RawRecord(TOPIC, partition, offset, now, key, value, headers))
-    return raws
-
-
-def _command(sender: SystemFile, number: int, previous: str, data: Mapping[str, object]) -> bytes:
-    return encode(
-        {
-            "specversion": "1.0",
-            "id": new_id(),
-            "source": sender.source,
-            "type": "identity.verify-person.v1",
-            "time": "2026-11-23T02:17:00.123456Z",
-            "topic": f"{DOMAIN}/{TOPIC}",
-            "sequence": format_sequence(number),
-            "previous": previous,
-            "correlationid": new_case(),
-            "data": dict(data),
+    def founding(self) -> list[RawRecord]:
+        """The records of `participants`."""
+        founded = {
+            "domain": DOMAIN,
+            "agency_key": str(self.agency.signing.verifier),
+            "log_origin": self.log_key.name,
+            "log_key": str(self.log_key.verifier),
         }
-    )
+        records = [self._agency("domain.founded.v1", founded)]
+        for code, role in ((_AGENCY, "agency"), (_DEPARTMENT, "department")):
+            data = {"participant": code, "role": role, "name": role}
+            records.append(self._agency("participant.registered.v1", data))
+        for system in (self.agency, self.audit, *self.senders):
+            registered: dict[str, object] = {
+                "source": system.source,
+                "role": system.parsed.role,
+                "signing_key": str(system.signing.verifier),
+                "sealing_key": "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                "suite": "hpke-x25519-hkdf-sha256-aes-256-gcm",
+                "inbox": None if system.parsed.role == "service" else system.inbox,
+            }
+            records.append(self._agency("participant.system-registered.v1", registered))
+        return records
+
+    def commands(self) -> Iterator[RawRecord]:
+        """Signed commands of about 700 bytes, system by system, as the broker delivers them."""
+        for sender in cycle(self.senders):
+            yield self._record(sender, TOPIC, PARTITIONS, "identity.verify-person.v1", _DATA)
+
+    def _agency(self, kind: str, data: Mapping[str, object]) -> RawRecord:
+        return self._record(self.agency, "participants", 1, kind, data)
+
+    def _record(
+        self,
+        sender: SystemFile,
+        topic: str,
+        partitions: int,
+        kind: str,
+        data: Mapping[str, object],
+    ) -> RawRecord:
+        last, head = self._heads.get((sender.source, topic), (0, ZERO_HASH))
+        value = encode(
+            {
+                "specversion": "1.0",
+                "id": new_id(),
+                "source": sender.source,
+                "type": kind,
+                "time": "2026-11-23T02:17:00.123456Z",
+                "topic": f"{DOMAIN}/{topic}",
+                "sequence": format_sequence(last + 1),
+                "previous": head,
+                "correlationid": new_case(),
+                "data": dict(data),
+            }
+        )
+        self._heads[sender.source, topic] = (last + 1, hash_value(value))
+        key = sender.source.encode()
+        partition = partition_of(key, partitions)
+        offset = self._offsets.get((topic, partition), 0)
+        self._offsets[topic, partition] = offset + 1
+        headers = [("signature", sender.signing.sign(value + b"\n").encode())]
+        now = int(time.time() * 1000)
+        return RawRecord(topic, partition, offset, now, key, value, headers)
 
 
 class _NoBroker:
@@ -139,89 +151,91 @@ class _NoBroker:
         return None
 
 
-def _new_log(folder: Path, database: Database, audit: SystemFile) -> AuditLog:
-    key = SigningKey.generate("cn/log/2026")
-    state = State(DOMAIN, (audit.source, OWN_TOPIC))
-    voice = Voice(DOMAIN, audit.source, audit.signing)
-    empty = Checkpoint(key.name, 0, EMPTY_ROOT)
+def new_log(folder: Path, database: Database, world: World) -> AuditLog:
+    """Return an empty log in a folder."""
+    state = State(DOMAIN, (world.audit.source, OWN_TOPIC))
+    voice = Voice(DOMAIN, world.audit.source, world.audit.signing)
+    empty = Checkpoint(world.log_key.name, 0, EMPTY_ROOT)
     return AuditLog(
         database,
         Sequencer(state, voice, gap_seconds=60.0),
         Growth(),
-        Publisher(LogFolder(folder / "log"), key, _NoBroker(), empty),
+        Publisher(LogFolder(folder / "log"), world.log_key, _NoBroker(), empty),
         Standing(),
     )
 
 
-async def _run(
-    audit_log: AuditLog, checker: Checker, participants: Participants, raws: Sequence[RawRecord]
-) -> None:
-    batches: asyncio.Queue[Checked | None] = asyncio.Queue(maxsize=1)
+class Writer:
+    """Grows one log."""
 
-    async def read() -> None:
-        for at in range(0, len(raws), MAX_RECORDS):
-            batch = raws[at : at + MAX_RECORDS]
-            await batches.put(await checker.check([], batch, participants))
-        await batches.put(None)
+    def __init__(self, folder: Path, world: World, checker: Checker, database: Database) -> None:
+        self._world = world
+        self._checker = checker
+        self._log = new_log(folder, database, world)
+        self._participants = Participants(world.audit)
+        self._commands = world.commands()
 
-    async def append() -> None:
-        while (checked := await batches.get()) is not None:
-            await audit_log.append(checked)
-        done.set()
+    async def found(self) -> None:
+        """Append the records of `participants`."""
+        checking = self._checker.check(self._world.founding(), [], self._participants)
+        await self._log.append(await checking)
+        await self._log.seal()
 
-    async def seal() -> None:
-        while not done.is_set():
-            await audit_log.seal()
-            await asyncio.sleep(INTERVAL)
-        await audit_log.seal()
+    async def grow(self, count: int) -> None:
+        """Append ``count`` records, with a checkpoint every half second and one at the end."""
+        batches: asyncio.Queue[asyncio.Task[Checked] | None] = asyncio.Queue(maxsize=AHEAD)
+        done = asyncio.Event()
 
-    done = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        for loop in (read, append, seal):
-            tasks.create_task(loop())
+        async def read() -> None:
+            for at in range(0, count, MAX_RECORDS):
+                raws = [next(self._commands) for _ in range(min(MAX_RECORDS, count - at))]
+                await batches.put(self._checker.check([], raws, self._participants))
+            await batches.put(None)
 
+        async def append() -> None:
+            while (checking := await batches.get()) is not None:
+                await self._log.append(await checking)
+            done.set()
 
-def _system(path: str) -> SystemFile:
-    agency = str(SigningKey.generate(f"{DOMAIN}/agency").verifier)
-    return SystemFile.create(f"//{DOMAIN}/{path}").model_copy(update={"agency_key": agency})
+        async def seal() -> None:
+            while not done.is_set():
+                await self._log.seal()
+                await asyncio.sleep(INTERVAL)
+            await self._log.seal()
 
-
-def _senders(count: int) -> list[SystemFile]:
-    return [_system(f"departments/11110000000012345X/bench-{at}") for at in range(count)]
-
-
-def _directory(audit: SystemFile, senders: Sequence[SystemFile]) -> Directory:
-    systems = {
-        each.source: System(
-            source=each.source,
-            name=each.name,
-            role=each.parsed.role,
-            participant=each.parsed.participant,
-            inbox=each.inbox,
-            node=each.name,
-            operated_by=None,
-            sealing_key="",
-            suite="",
-            keys={each.signing.key_id: each.signing.verifier},
-        )
-        for each in (audit, *senders)
-    }
-    return Directory(SigningKey.generate("cn/agency").verifier, systems=systems)
+        async with asyncio.TaskGroup() as tasks:
+            for loop in (read, append, seal):
+                tasks.create_task(loop())
 
 
-def _signature_cpu(raws: Sequence[RawRecord], directory: Directory) -> float:
-    read_ones = [read(raw, domain=DOMAIN, partitions=PARTITIONS) for raw in raws]
-    records = [each for each in read_ones if isinstance(each, Record)]
-    keys = [directory.keys_of(record.source)[record.key_id] for record in records]
+async def main(folder: Path, sizes: Sequence[int]) -> None:
+    """Grow a log to each size in turn; see the module."""
+    world = World.make()
+    database = Database.open(f"sqlite:///{folder}/bench.db", MODELS)
+    checker = Checker(DOMAIN)
+    try:
+        writer = Writer(folder, world, checker, database)
+        await writer.found()
+        memory.settle()
+        keys = world.agency.signing.verifier, world.log_key.verifier
+        await _say({"agency_key": str(keys[0]), "log_key": str(keys[1])})
+        grown = 0
+        for size in sizes:
+            started = time.perf_counter()
+            await writer.grow(size - grown)
+            seconds = time.perf_counter() - started
+            await _say({"records": size, "grown": size - grown, "seconds": round(seconds, 3)})
+            grown = size
+    finally:
+        checker.close()
+        database.close()
 
-    def check() -> None:
-        for record, key in zip(records, keys, strict=True):
-            verify(record, key)
 
-    return _cpu(check) / len(records)
+async def _say(line: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.readline)
 
 
-def _cpu(work: Callable[[], object]) -> float:
-    started = time.thread_time()
-    work()
-    return time.thread_time() - started
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), [int(size) for size in sys.argv[2:]]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
@@ -50,35 +50,34 @@ class Checker:
         """Let the workers go."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    async def check(
+    def check(
         self, fresh: Sequence[RawRecord], raws: Sequence[RawRecord], participants: Participants
-    ) -> Checked:
-        """Check a batch; `fresh` are the records of `participants` that come before it.
+    ) -> asyncio.Task[Checked]:
+        """Begin to check a batch; `fresh` are the records of `participants` that come before it.
 
-        `participants` is moved over them, one by one: each is judged by those before it.
+        `participants` is moved over them before this returns, one by one: each is judged by those
+        before it. So the next batch may begin while this one is checked, and they keep the cores
+        busy between them.
         """
         checked = Checked()
         for raw in fresh:
             checked.add(raw, check_one(raw, self._domain, participants.directory))
             participants.apply(raw)
-        for raw, outcome in zip(raws, await self._outcomes(raws, participants), strict=True):
-            checked.add(raw, outcome)
-        return checked
+        return asyncio.create_task(_collect(checked, raws, self._begin(raws, participants)))
 
-    async def _outcomes(
+    def _begin(
         self, raws: Sequence[RawRecord], participants: Participants
-    ) -> Iterable[Outcome]:
+    ) -> list[Awaitable[list[Outcome]]]:
         directory, loop = participants.directory, asyncio.get_running_loop()
         if len(raws) <= ALONE:
-            return await asyncio.to_thread(_check_here, raws, self._domain, directory)
+            return [loop.run_in_executor(None, _check_here, raws, self._domain, directory)]
         keys = self._keys_of(directory)
-        chunks = [
+        return [
             loop.run_in_executor(
                 self._pool, check_chunk, _pack(raws[at : at + CHUNK]), self._domain, keys
             )
             for at in range(0, len(raws), CHUNK)
         ]
-        return chain.from_iterable(await asyncio.gather(*chunks))
 
     def _keys_of(self, directory: Directory) -> bytes:
         """Return the keys of a directory as they travel; the same bytes until it moves."""
@@ -86,6 +85,16 @@ class Checker:
             systems = {source: replace(each) for source, each in directory.systems.items()}
             self._keys = (directory, pickle.dumps(Directory(directory.pinned, systems=systems)))
         return self._keys[1]
+
+
+async def _collect(
+    checked: Checked, raws: Sequence[RawRecord], chunks: Sequence[Awaitable[list[Outcome]]]
+) -> Checked:
+    """Sort the outcomes in, in the order of the records."""
+    outcomes = chain.from_iterable(await asyncio.gather(*chunks))
+    for raw, outcome in zip(raws, outcomes, strict=True):
+        checked.add(raw, outcome)
+    return checked
 
 
 def check_chunk(packed: Sequence[Travelling], domain: str, keys: bytes) -> list[Outcome]:

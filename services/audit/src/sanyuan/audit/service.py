@@ -1,8 +1,8 @@
 """The audit service at work: intake → sequencer → publication, and what it waits for before.
 
-Three loops: one reads and checks a batch ahead; one appends and commits; one seals and publishes
-while the next batches are appended already. `turn` makes a commit and the growth of the tree over
-it one step. Any error ends the process: the start is the recovery.
+Three loops: one reads ahead and has batches checked; one appends and commits; one seals and
+publishes while the next batches are appended already. `turn` makes a commit and the growth of the
+tree over it one step. Any error ends the process: the start is the recovery.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ FORGET_SECONDS: Final = 3600.0
 STANDBY_SECONDS: Final = 0.5
 Clock = Callable[[], float]
 """Seconds since 1970."""
+AHEAD: Final = 2
+"""Batches that are checked, or wait, while another one is appended: the workers never wait."""
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -388,7 +390,9 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
         await audit_log.publish_recovered(recovered, await database.transaction(load_parts))
         checker = Checker(system.domain)
         stack.callback(checker.close)
-        intake = Intake(system, feed, follower, checker, standing.measures, room)
+        # Half of what the next checkpoint is waited for anyway.
+        collect = settings.checkpoint_seconds / 2
+        intake = Intake(system, feed, follower, checker, standing.measures, room, collect)
         stack.push_async_callback(intake.stop)
         await intake.start(state.offsets)
         standing.intake, standing.waiting = intake, None
@@ -430,7 +434,7 @@ def make_witnesses(
 
 async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
     """Read, append and publish until one of them fails."""
-    batches: asyncio.Queue[Checked] = asyncio.Queue(maxsize=1)
+    batches: asyncio.Queue[asyncio.Task[Checked]] = asyncio.Queue(maxsize=AHEAD)
 
     async def read() -> None:
         while True:
@@ -438,7 +442,7 @@ async def run(intake: Intake, audit_log: AuditLog, interval: float) -> None:
 
     async def append() -> None:
         while True:
-            await audit_log.append(await batches.get())
+            await audit_log.append(await (await batches.get()))
 
     async def seal() -> None:
         forgotten = 0.0

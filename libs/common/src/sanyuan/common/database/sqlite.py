@@ -78,6 +78,8 @@ def prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA cache_size=-32768")
+    # 32 MB: a page that is written again and again reaches the database once in so much.
+    connection.execute("PRAGMA wal_autocheckpoint=8000")
 
 
 def _begin_immediately(connection: Connection) -> None:

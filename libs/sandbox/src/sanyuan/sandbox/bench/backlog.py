@@ -42,7 +42,7 @@ async def send_commands(var: Path, count: int, report: Report, *, permitted: boo
 
     Those that are not permitted are refused unopened: what they cost is the cycle alone.
     """
-    people = _people(var, 5000)
+    named = people(var, 5000)
     everyone = askers(var)
     files = [asker.file for asker in everyone]
     async with Connector.open(files, var / "bench" / "client.db") as connector:
@@ -53,7 +53,7 @@ async def send_commands(var: Path, count: int, report: Report, *, permitted: boo
         for start in range(0, count, AT_ONCE):
             end = min(count, start + AT_ONCE)
             batch = [
-                _send(*systems[number % len(systems)], people[number % len(people)])
+                verify(*systems[number % len(systems)], named[number % len(named)])
                 for number in range(start, end)
             ]
             await asyncio.gather(*batch)
@@ -61,13 +61,15 @@ async def send_commands(var: Path, count: int, report: Report, *, permitted: boo
         await connector.drained()
 
 
-async def _send(system: ConnectedSystem, purpose: str, person: tuple[str, str]) -> None:
+async def verify(system: ConnectedSystem, purpose: str, person: tuple[str, str]) -> None:
+    """Send one verification of a person (name, number)."""
     data = {"purpose": purpose, "legal_basis": "bench", "audience": "license-exchange"}
     name, number = person
     subject = {"name": name, "number": number}
     await system.send(VerifyPerson, data, {"subject": subject}, sampled=False)
 
 
-def _people(var: Path, count: int) -> list[tuple[str, str]]:
+def people(var: Path, count: int) -> list[tuple[str, str]]:
+    """Name and number of some people of the register."""
     with closing(sqlite3.connect(var / "registers" / "population.db")) as register:
         return register.execute("SELECT name, number FROM person LIMIT ?", (count,)).fetchall()

@@ -42,11 +42,10 @@ async def prepare(var: Path) -> Prepared:
     """
     provider = SystemFile.load(system_path(var, PROVIDER))
     own = provider.source.split("/")[4]
-    agency = SystemFile.load(system_path(var, AGENCY_SOURCE.name))
-    async with _connected(var) as systems, _office(var, agency) as office:
+    async with connected(var) as systems, office(var) as agency:
         submitted = await systems[provider.source].publish_resource(_resource(provider.source, own))
         reviewed = Reviewed(resource=CODE, revision=1, publish=True)
-        await office.review_resources([reviewed])
+        await agency.review_resources([reviewed])
         callers = [source for source in systems if source.split("/")[4] != own]
         outcomes = await asyncio.gather(*[_ask(systems[source]) for source in callers])
     terms = {
@@ -65,7 +64,7 @@ async def prepare(var: Path) -> Prepared:
 async def send_calls(var: Path, prepared: Prepared, count: int, report: Report) -> None:
     """Make ``count`` calls; all are on the topic once this returns."""
     callers = list(prepared.terms)
-    async with _connected(var) as systems:
+    async with connected(var) as systems:
         for start in range(0, count, AT_ONCE):
             end = min(count, start + AT_ONCE)
             calls: dict[str, list[Call]] = {source: [] for source in callers}
@@ -80,7 +79,7 @@ async def send_calls(var: Path, prepared: Prepared, count: int, report: Report) 
 
 
 @asynccontextmanager
-async def _connected(var: Path) -> AsyncIterator[dict[str, ConnectedSystem]]:
+async def connected(var: Path) -> AsyncIterator[dict[str, ConnectedSystem]]:
     """All systems that the benchmark ever uses: they share one outbox."""
     files = [asker.file for asker in askers(var)]
     async with Connector.open(files, var / "bench" / "client.db") as connector:
@@ -89,7 +88,9 @@ async def _connected(var: Path) -> AsyncIterator[dict[str, ConnectedSystem]]:
 
 
 @asynccontextmanager
-async def _office(var: Path, agency: SystemFile) -> AsyncIterator[ConnectedSystem]:
+async def office(var: Path) -> AsyncIterator[ConnectedSystem]:
+    """The agency's own system."""
+    agency = SystemFile.load(system_path(var, AGENCY_SOURCE.name))
     database = state_folder(system_path(var, AGENCY_SOURCE.name)) / "client.db"
     async with Connector.open([agency], database) as connector:
         yield ConnectedSystem(connector, agency)

@@ -1,39 +1,70 @@
-"""The benchmark of an installation of its own, in a folder that goes with it."""
+"""The benchmark of installations of its own, in folders that go with them (``make bench``).
+
+Two, because the nation's load processes and the benchmark's own systems are the same departments:
+two writers of one stream would fork it. Each measure stands beside another one of the same run.
+"""
 
 import asyncio
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from sanyuan.client.cli.log import find_keys
-from sanyuan.client.progress import bars
-from sanyuan.client.verify import verify_log
-from sanyuan.sandbox import services
-from sanyuan.sandbox.bench.appending import append_rate, log_size
-from sanyuan.sandbox.bench.backlog import send_commands
-from sanyuan.sandbox.bench.bare import bare_loop
-from sanyuan.sandbox.bench.calls import Prepared, prepare, send_calls
-from sanyuan.sandbox.bench.cycle import decision_rate, inbox_ends
+from sanyuan.client.progress import Report, bars
+from sanyuan.sandbox.bench.cycles import measure_cycles
+from sanyuan.sandbox.bench.flame import Sampler, icicle
+from sanyuan.sandbox.bench.growth import Point, measure_growth
+from sanyuan.sandbox.bench.kinds import cost_of_kinds
 from sanyuan.sandbox.bench.measures import Measure, as_table, compare, save
+from sanyuan.sandbox.bench.nation import load_seconds, search_p99_ms
+from sanyuan.sandbox.bench.plot import memory_plot
+from sanyuan.sandbox.bench.preparing import Setting, prepare_all
+from sanyuan.sandbox.bench.supervising import measure_audit
+from sanyuan.sandbox.demo.load.mix import Kind
 from sanyuan.sandbox.language import Words
 from sanyuan.sandbox.runner import OwnRunner
 from sanyuan.sandbox.settings import Settings
 from sanyuan.sandbox.starting import Installation, bring_up
 from sanyuan.sandbox.supervisor import Supervisor
 
-BARE_RECORDS: Final = 60_000
+PARTS: Final = ("nation", "kinds", "cycles", "audit", "memory")
+SECONDS: Final = 10.0
+"""How long each kind of operation, and each rate of records, goes on."""
+FLAME: Final = "shared-call"
 
 
-def bench(settings: Settings, console: Console, *, records: int) -> list[Measure]:
-    """Measure everything, print the table, write ``var/bench.json`` and return the rows."""
-    with _installation(settings, console) as installation:
-        measures = _Bench(installation, console, records).run()
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to measure, and how much of it."""
+
+    parts: Sequence[str] = PARTS
+    records: int = 20_000
+    """Commands of each cycle's backlog; audit's is five times as long."""
+    sizes: Sequence[int] = (10_000, 100_000)
+    """Entries of the logs whose memory is taken."""
+    seconds: float = SECONDS
+    flame: Path | None = None
+    """Where to draw a shared call's samples."""
+    plot: Path | None = None
+    """Where to draw memory over size."""
+
+
+def bench(settings: Settings, console: Console, wanted: Wanted) -> list[Measure]:
+    """Measure what is wanted, print the table, write ``var/bench.json`` and return the rows."""
+    measures = list[Measure]()
+    parts = set(wanted.parts)
+    if "memory" in parts:
+        measures += _memory(console, wanted)
+    if "nation" in parts:
+        with _installation(settings, console) as installation:
+            measures += _nation(installation, console)
+    if parts & {"kinds", "cycles", "audit"}:
+        with _installation(settings, console) as installation:
+            measures += _own(installation, console, wanted)
     save(settings.var / "bench.json", measures)
     console.print(as_table(measures, Words(settings.language)))
     return measures
@@ -47,76 +78,81 @@ def _installation(settings: Settings, console: Console) -> Iterator[Installation
             yield bring_up(own, OwnRunner(supervisor), console)
 
 
-class _Bench:
-    def __init__(self, installation: Installation, console: Console, records: int) -> None:
-        self._installation = installation
-        self._var = installation.settings.var
-        self._console = console
-        self._records = records
+def _nation(installation: Installation, console: Console) -> list[Measure]:
+    seconds = load_seconds(installation, console)
+    with bars(console) as report:
+        search = search_p99_ms(installation.ports["catalog"], installation.catalogue, report)
+    return [
+        Measure("9,942 resources, 20,000 licences and 2,053 grants loaded", seconds, "s"),
+        Measure("search over 9,942 resources, over HTTP, p99", search, "ms"),
+    ]
 
-    def run(self) -> list[Measure]:
-        """Each measure beside the bare loop of this run."""
-        runner = self._installation.runner
-        prepared = asyncio.run(prepare(self._var))
-        for name in ("identity", "catalog", "license-exchange", "audit"):
-            runner.stop(name)
-        admin = self._installation.kafka.admin
-        rate = asyncio.run(bare_loop(admin, BARE_RECORDS))
-        bare = Measure("bare consume-produce loop", rate, "records/s")
-        refused = self._cycle(permitted=False)
-        verified = self._cycle(permitted=True)
-        admitted = self._admit(prepared)
-        appended = self._append()
-        checked = self._verify()
-        return [
-            bare,
-            compare("identity cycle, refusals (no sealing)", refused, "records/s", bare),
-            compare("identity cycle, verifications (all sealing)", verified, "records/s", bare),
-            compare("catalog cycle, shared calls admitted", admitted, "records/s", bare),
-            compare("audit append, every signature checked", appended, "records/s", bare),
-            compare("sanyuan verify, from zero", checked, "records/s", bare),
-        ]
 
-    def _cycle(self, *, permitted: bool) -> float:
-        installation = self._installation
-        self._send(permitted=permitted)
-        admin = installation.kafka.admin
-        starts = asyncio.run(inbox_ends(admin))
-        self._start("identity")
-        rate = asyncio.run(decision_rate(admin, starts, self._records))
-        installation.runner.stop("identity")
-        return rate
+def _own(installation: Installation, console: Console, wanted: Wanted) -> list[Measure]:
+    setting = prepare_all(installation)
+    measures = list[Measure]()
+    with bars(console) as report:
+        if "kinds" in wanted.parts:
+            measures += _kinds(setting, report, wanted)
+        if "cycles" in wanted.parts:
+            measures += measure_cycles(setting, report, wanted.records)
+        if "audit" in wanted.parts:
+            measures += measure_audit(setting, report, 5 * wanted.records, wanted.seconds)
+    return measures
 
-    def _admit(self, prepared: Prepared) -> float:
-        admin = self._installation.kafka.admin
-        with bars(self._console) as report:
-            asyncio.run(send_calls(self._var, prepared, self._records, report))
-        starts = asyncio.run(inbox_ends(admin))
-        self._start("catalog")
-        rate = asyncio.run(decision_rate(admin, starts, self._records))
-        self._installation.runner.stop("catalog")
-        return rate
 
-    def _append(self) -> float:
-        """Audit was down all the time: commands and decisions of all cycles wait for it."""
-        log = self._var / "audit" / "log"
-        start = log_size(log)
-        self._start("audit")
-        return append_rate(log, start, 6 * self._records)
+def _memory(console: Console, wanted: Wanted) -> list[Measure]:
+    with bars(console) as report:
+        points = measure_growth(wanted.sizes, report)
+    if wanted.plot is not None:
+        wanted.plot.write_text(memory_plot(points), encoding="utf-8")
+    return [measure for point in points for measure in _memory_rows(point, points[0])]
 
-    def _verify(self) -> float:
-        log = self._var / "audit" / "log"
-        self._installation.runner.stop("audit")
-        agency, signer = find_keys(self._var, None, None)
-        started = time.perf_counter()
-        report = verify_log(str(log), agency, signer, state_dir=self._var / "verify")
-        return (report.size or 0) / (time.perf_counter() - started)
 
-    def _send(self, *, permitted: bool) -> None:
-        with bars(self._console) as report:
-            asyncio.run(send_commands(self._var, self._records, report, permitted=permitted))
+def _memory_rows(point: Point, least: Point) -> Iterator[Measure]:
+    for who, value, other in (
+        ("the log's writer", point.writer_mib, least.writer_mib),
+        ("sanyuan verify", point.verifier_mib, least.verifier_mib),
+    ):
+        base = Measure(f"memory of {who}, {least.records:,} entries", other, "MiB")
+        name = f"memory of {who}, {point.records:,} entries"
+        yield base if point is least else compare(name, value, "MiB", base)
 
-    def _start(self, name: str) -> None:
-        installation = self._installation
-        port = installation.ports[name]
-        installation.runner.start(services.program(name, self._var, port))
+
+def _kinds(setting: Setting, report: Report, wanted: Wanted) -> list[Measure]:
+    sampling = _Sampling(wanted.flame)
+    var = setting.installation.settings.var
+    costs = asyncio.run(
+        cost_of_kinds(
+            var, setting.calls, setting.exchangers, wanted.seconds, report, sampling.around
+        )
+    )
+    sampling.end()
+    calls = Measure("shared-call", costs["shared-call"].per_cpu_second, "")
+    rows = []
+    for kind, cost in costs.items():
+        name = f"{kind}s, all parties, at {cost.operations / cost.seconds:,.0f}/s"
+        rows.append(compare(name, cost.per_cpu_second, "operations/CPU s", calls))
+    return rows
+
+
+class _Sampling:
+    """Samples one kind of operation when a picture of it is wanted."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._sampler: Sampler | None = None
+
+    def around(self, kind: Kind) -> None:
+        """A kind begins: the one before has ended."""
+        self.end()
+        if self._path is not None and kind == FLAME:
+            self._sampler = Sampler()
+            self._sampler.start()
+
+    def end(self) -> None:
+        """Draw what was sampled."""
+        sampler, self._sampler = self._sampler, None
+        if sampler is not None and self._path is not None:
+            title = f"CPU of a {FLAME}, all parties but the broker (samples of py-spy)"
+            self._path.write_text(icicle(sampler.stop(), title), encoding="utf-8")
