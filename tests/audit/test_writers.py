@@ -127,7 +127,8 @@ async def test_before_a_disk_is_full_nothing_more_is_taken_and_ready_says_so(lab
     assert Room((lab.var,), free // 2).trouble() is None
     room = Room((lab.var,), free * 2)
     unused = cast("Follower", None), cast("Checker", None)
-    intake = Intake(lab.system(), ParticipantsFeed(lab.system(), 0), *unused, Measures(), room)
+    feed = ParticipantsFeed(lab.system(), 0)
+    intake = Intake(lab.system(), feed, *unused, Measures(), room, 0.25)
     waiting = asyncio.ensure_future(intake.next())
     await asyncio.sleep(0)
     assert not waiting.done()
