@@ -187,7 +187,10 @@ class Reader:
     running: Running
     offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    async def next(self) -> Checked:
+    async def next(self) -> asyncio.Task[Checked]:
+        return asyncio.create_task(_given(await self._read()))
+
+    async def _read(self) -> Checked:
         while True:
             offsets = self.running.sequencer.state.offsets | self.offsets
             checked = await self.lab.read(self.running, 40, offsets)
@@ -195,6 +198,10 @@ class Reader:
                 self.offsets |= checked.offsets
                 return checked
             await asyncio.sleep(0.004)
+
+
+async def _given(checked: Checked) -> Checked:
+    return checked
 
 
 SOURCES: Final = (FOOD, *(f"{FOOD}-{at}" for at in range(1, 9)))
