@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanyuan.sandbox.demo.load.journal import Ended, Journal
+from sanyuan.sandbox.demo.load.journal import Ended, Journal, JournalReader
 from sanyuan.sandbox.demo.load.mix import KINDS
 from sanyuan.sandbox.demo.load.progress import Outcome
 from sanyuan.sandbox.demo.load.schedule import Step
@@ -58,3 +58,20 @@ def test_a_new_plan_forgets_the_old_one(tmp_path: Path) -> None:
 def test_nobody_else_reads_it(tmp_path: Path) -> None:
     Journal.open(tmp_path, "plan").close()
     assert (tmp_path / "journal-plan.bin").stat().st_mode & 0o777 == 0o600
+
+
+def test_whoever_reads_along_gets_every_entry_once_when_it_is_whole(tmp_path: Path) -> None:
+    reader = JournalReader(tmp_path, "plan")
+    assert reader.new() == []
+    entries = [Ended(Step("verification", 3, at), Outcome.ANSWERED, at) for at in range(2)]
+    journal = Journal.open(tmp_path, "plan")
+    journal.write(entries[0])
+    assert reader.new() == entries[:1]
+    with (tmp_path / "journal-plan.bin").open("ab") as file:
+        file.write(b"cut")  # by a kill; the next life begins there
+    assert reader.new() == []
+    again = Journal.open(tmp_path, "plan")
+    again.write(entries[1])
+    assert reader.new() == entries[1:]
+    again.close()
+    journal.close()

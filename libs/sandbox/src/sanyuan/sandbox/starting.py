@@ -26,7 +26,7 @@ from sanyuan.sandbox.runner import Runner, mourner
 from sanyuan.sandbox.settings import Settings
 from sanyuan.sandbox.steps import Steps
 from sanyuan.sandbox.synthetic.catalogue.keeping import NAME as CATALOGUE
-from sanyuan.sandbox.synthetic.catalogue.keeping import keep_catalogue
+from sanyuan.sandbox.synthetic.catalogue.keeping import keep_catalogue, marked_lines
 from sanyuan.sandbox.synthetic.registers import Registers, make_registers
 
 SERVICE_LIVES: Final = 3
@@ -184,10 +184,13 @@ def _found(
 
 def _show_registers(steps: Steps, words: Words, registers: Future[Registers]) -> None:
     with steps.step(words("  登记簿", "  registers")) as step:
-        registers.result()
+        made = registers.result()
+        people, firms = made.count_people(), made.count_organisations()
+        resources = sum(1 for _ in marked_lines(made.folder / CATALOGUE))
         step.detail = words(
-            "10 万人、2 万家单位、9,942 项目录，全部虚构，号码有效",
-            "100,000 people, 20,000 organisations, 9,942 resources, all invented, valid numbers",
+            f"{people:,} 人、{firms:,} 家单位、{resources:,} 项目录，全部虚构，号码有效",
+            f"{people:,} people, {firms:,} organisations, {resources:,} resources, "
+            "all invented, valid numbers",
         )
 
 

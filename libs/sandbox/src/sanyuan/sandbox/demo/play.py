@@ -2,9 +2,7 @@
 
 import asyncio
 import secrets
-import sqlite3
 import time
-from contextlib import closing
 from functools import partial
 from typing import Final
 
@@ -126,7 +124,7 @@ def _measure(
     return report.Measured(
         departments=len(DEPARTMENTS),
         resources=len(Published(published_of(installation.settings.var)).codes),
-        people=_count_people(installation),
+        people=installation.registers.count_people(),
         seconds=load.finished,
         operations_per_second=load.completed / load.finished if load.finished else 0.0,
         kinds={
@@ -155,12 +153,6 @@ def _begun() -> float:
     if parent is not None and parent.name() in ("make", "gmake"):
         return float(parent.create_time())
     return float(ours.create_time())
-
-
-def _count_people(installation: Installation) -> int:
-    register = installation.registers.population
-    with closing(sqlite3.connect(f"file:{register}?mode=ro", uri=True)) as database:
-        return int(database.execute("SELECT count(*) FROM person").fetchone()[0])
 
 
 def _say_goodbye(console: Console, words: Words, played: Played, *, kept: bool) -> None:

@@ -41,6 +41,14 @@ class Registers:
         """Table ``organisation`` (code, name, representative_name, representative_number)."""
         return self.folder / _LEGAL_ENTITY
 
+    def count_people(self) -> int:
+        """Rows of the population register."""
+        return _count(self.population, "person")
+
+    def count_organisations(self) -> int:
+        """Rows of the legal-entity register."""
+        return _count(self.legal_entity, "organisation")
+
     @property
     def complete(self) -> bool:
         """Whether both files are there."""
@@ -134,6 +142,15 @@ def _write(path: Path, table: str, rows: Sequence[tuple[str, ...]]) -> None:
         with database:
             database.execute(f"CREATE TABLE {table} WITHOUT ROWID")
             database.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608  our own names
+
+
+def _count(path: Path, table: str) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as database:
+            statement = f"SELECT count(*) FROM {table}"  # noqa: S608  our own names
+            return int(database.execute(statement).fetchone()[0])
+    except sqlite3.Error as error:
+        raise _unreadable(path, error) from None
 
 
 def _sample(path: Path, table: str, columns: str, count: int, seed: str) -> list[tuple[str, ...]]:

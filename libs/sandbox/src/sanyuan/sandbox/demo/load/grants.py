@@ -14,6 +14,8 @@ from sanyuan.sandbox.synthetic.departments import DEPARTMENTS, MARKET_REGULATION
 from sanyuan.sandbox.synthetic.license_types import BUSINESS_LICENSE
 
 GRANTS: Final = 2_000
+"""At most; a catalogue of few resources has four a resource."""
+_TURNS: Final = 4
 LEGAL_BASIS: Final = "政务数据共享条例"
 LICENSE_FIELDS: Final = (
     "holder_code",
@@ -53,7 +55,8 @@ class Wanted:
 def wanted_grants(resources: Sequence[Resource]) -> tuple[Wanted, ...]:
     """The grants for shared calls of resources that need no assertion."""
     called = [each for each in resources if each.serving_system and not each.needs_assertion]
-    return tuple(_wanted(called[at % len(called)], at, len(called)) for at in range(GRANTS))
+    grants = min(GRANTS, _TURNS * len(called))
+    return tuple(_wanted(called[at % len(called)], at, len(called)) for at in range(grants))
 
 
 def wanted_license_grants(resources: Sequence[Resource]) -> tuple[Wanted, ...]:

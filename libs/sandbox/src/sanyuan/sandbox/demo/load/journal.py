@@ -66,6 +66,26 @@ class Journal:
         self._entries[step] = ended
 
 
+class JournalReader:
+    """Reads along in a plan's journal: every entry once, as soon as it is whole."""
+
+    def __init__(self, folder: Path, plan: str) -> None:
+        self._path = folder / f"{_PREFIX}{plan}.bin"
+        self._at = 0
+
+    def new(self) -> list[Ended]:
+        """What has ended since the last time."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                whole = file.read()
+        except FileNotFoundError:
+            return []
+        whole = whole[: len(whole) - len(whole) % _ENTRY.size]
+        self._at += len(whole)
+        return list(_read(whole))
+
+
 def _read(whole: bytes) -> Iterator[Ended]:
     for outcome, kind, department, index, milliseconds in _ENTRY.iter_unpack(whole):
         yield Ended(Step(KINDS[kind], department, index), Outcome(outcome), milliseconds)

@@ -52,11 +52,10 @@ from sanyuan.sandbox.members import AGENCY_SOURCE
 from sanyuan.sandbox.programs import Program
 from sanyuan.sandbox.synthetic.catalogue.keeping import NAME as CATALOGUE
 from sanyuan.sandbox.synthetic.catalogue.keeping import load_served, marked_lines, read_catalogue
-from sanyuan.sandbox.synthetic.catalogue.making import RESOURCES
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 from sanyuan.sandbox.synthetic.licenses import business_licenses
 from sanyuan.sandbox.synthetic.providers.making import Sources, database_of, make_providers
-from sanyuan.sandbox.synthetic.registers import ORGANISATIONS, Registers
+from sanyuan.sandbox.synthetic.registers import Registers
 
 TELL_SECONDS: Final = 0.5
 POLL_SECONDS: Final = 0.1
@@ -112,7 +111,8 @@ class LoadProcess:
             each for each in (*self._license_wanted, *self._wanted) if each.caller in self._systems
         ]
         resources = sum(1 for _ in marked_lines(self._catalogue, *self._marks))
-        licensed = ORGANISATIONS if ISSUER in self._systems else 0
+        registers = Registers(self._var / "registers")
+        licensed = registers.count_organisations() if ISSUER in self._systems else 0
         self._progress.to_publish = resources + len(self._asked) + licensed
         plan = read_plan(self._folder)
         run = None if plan is None else read_run(self._folder, plan)
@@ -156,11 +156,12 @@ class LoadProcess:
 
     async def _review(self) -> None:
         """The agency's part, while there is something to review."""
-        if len(self._published.codes) >= RESOURCES:
+        total = sum(1 for _ in marked_lines(self._catalogue))
+        if len(self._published.codes) >= total:
             return
         ledgers = [Follower(folder_of(self._var, each) / LEDGER) for each in PROCESSES]
         async with connect(system_path(self._var, AGENCY_SOURCE.name)) as agency:
-            await review(agency, ledgers, self._published, RESOURCES)
+            await review(agency, ledgers, self._published, total)
 
     async def _carry_out(self, plan: Plan) -> None:
         heads = self._heads()
