@@ -1,51 +1,84 @@
-"""``kill -9`` at every named step, of every process, under load: nothing lost, nothing doubled.
+"""``kill -9`` at every named step, of every process, under the national mix.
 
-One installation for all: each test kills somebody at one step and waits until work goes on; the
-load never stops. The last tests let everything settle and count (design §9, invariants 1, 2, 5).
+One small nation for all (`sandbox.faults.nation`): four services, the processes of 53 departments,
+a broker of their own. The load never stops; the last test lets everything settle and counts:
+nothing lost, nothing doubled, every stream in the log contiguous (design §9, invariants 1, 2, 5).
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import io
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import pytest
-from tests.e2e.kill_installation import DEPARTMENTS, Installation, installation
+from rich.console import Console
+from tests.e2e.conftest import settings_of
 
 from sanyuan.client.connector import Connector, ConnectorClosedError
+from sanyuan.client.joining import system_path
 from sanyuan.client.system import ConnectedSystem
 from sanyuan.common.contracts.identity import RevokeAssertion
 from sanyuan.common.failpoints import FAILPOINTS
-from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
-from sanyuan.sandbox import services
-from sanyuan.sandbox.faults import steady, tally
+from sanyuan.common.systems import SystemFile
+from sanyuan.sandbox import ports, services
+from sanyuan.sandbox.demo import evidence
+from sanyuan.sandbox.demo.load.mix import KINDS
+from sanyuan.sandbox.embedded import EmbeddedKafka
+from sanyuan.sandbox.faults.nation import CALLERS, Nation
+from sanyuan.sandbox.faults.run import count
+from sanyuan.sandbox.faults.tally import SERVICES, unsealed
+from sanyuan.sandbox.kafka import NAME as KAFKA
 from sanyuan.sandbox.programs import Program
+from sanyuan.sandbox.supervisor import Supervisor
 
 pytestmark = [pytest.mark.kafka, pytest.mark.kill, pytest.mark.slow]
 
-WHO: Final = {
-    "service": ("identity",),
-    "relay": ("identity", "steady"),
-    "seal": ("identity", "steady"),
-    "client": ("steady",),
-    "audit": ("audit",),
+FIRST, SECOND = CALLERS
+"""Both run the same program, so each dies at every other of its steps."""
+KILLS: Final[Mapping[str, tuple[str, ...]]] = {
+    "service.after-receive": ("identity", "catalog"),
+    "service.after-check": ("identity", "license-exchange"),
+    "service.before-commit": SERVICES,
+    "service.after-commit": SERVICES,
+    "relay.after-first-send": (*SERVICES, FIRST),
+    "relay.after-send": (*SERVICES, SECOND),
+    "relay.after-mark": ("identity", FIRST),
+    "seal.after-trim": ("catalog", SECOND),
+    "client.after-commit": (FIRST,),
+    "client.after-receive": (SECOND,),
+    "client.after-take": (FIRST,),
+    "audit.after-receive": ("audit",),
+    "audit.before-commit": ("audit",),
+    "audit.after-commit": ("audit",),
+    "audit.after-tiles": ("audit",),
+    "audit.after-checkpoint-file": ("audit",),
+    "audit.after-checkpoint-topic": ("audit",),
+    "audit.after-seals": ("audit",),
 }
-"""Whose step a failpoint is, by the first part of its name."""
-KILLS: Final = [(who, point) for point in FAILPOINTS for who in WHO[point.partition(".")[0]]]
-HITS: Final = 3
+"""Who dies at which step: where it makes a difference, everybody who passes it.
+
+Before a service's transaction nothing has changed, and only what is read differs: catalog has two
+topics of commands, license-exchange two of facts. From the transaction on each has its own tables,
+and what it tells first; once that is acknowledged, marking and trimming are the same everywhere.
+`make faults` kills everybody at every step.
+"""
+HITS: Final = {"license-exchange": 1, "identity": 1}
+"""Their commands are rare."""
+OFTEN: Final = 2
 RATE: Final = 60
-SYSTEMS: Final = ("steady-1", "steady-2", "steady-3")
-VISITOR: Final = "visitor"
+SEED: Final = 7
+SECONDS: Final = 1800.0
+"""Longer than all tests take: the last one cuts the plan. A restart goes through all of it."""
+VISITOR: Final = "spare-1"
 SOURCES: Final = Path(__file__).parents[2]
 
 
@@ -68,126 +101,125 @@ def steps_in(file: Path) -> Iterator[str]:
             yield str(name.value)
 
 
+def without_kill(steps: Iterable[str]) -> set[str]:
+    return {step for step in steps if not KILLS.get(step)}
+
+
 def test_every_step_has_a_kill() -> None:
-    assert {point for _, point in KILLS} == set(FAILPOINTS)
+    assert not without_kill(FAILPOINTS)
+    assert set(KILLS) <= set(FAILPOINTS)
 
 
-@dataclass
-class Load:
-    """The installation with a process that asks it steadily."""
+def test_a_step_without_a_kill_is_found() -> None:
+    assert without_kill([*FAILPOINTS, "relay.before-first-send"]) == {"relay.before-first-send"}
 
-    made: Installation
-    armed: str | None = None
-    """Who dies again and again at a step."""
 
-    @cached_property
-    def journal(self) -> tally.Journal:
-        return tally.Journal(self.folder)
+class Hunt:
+    """Everybody dies at all of their steps, one after the other, all of them at the same time.
 
-    @property
-    def folder(self) -> Path:
-        return self.made.var / "steady"
+    Only the callers take turns: there is always one that asks.
+    """
 
-    def start(self, name: str, **environment: str) -> None:
-        """Start a process anew; whatever it was is dead already."""
-        if name != "steady":
-            self.made.start(name, **environment)
-            return
-        command = (sys.executable, "-m", steady.MODULE, str(self.folder), str(RATE), *SYSTEMS)
-        added = {"SANYUAN_VAR": str(self.made.var), **environment}
-        self.made.supervisor.start(Program("steady", command, self.made.var, added))
+    def __init__(self, nation: Nation) -> None:
+        self.nation = nation
+        self.died: set[tuple[str, str]] = set()
+        lanes: dict[str, deque[tuple[str, str]]] = {}
+        for step, names in KILLS.items():
+            for name in names:
+                lane = "callers" if name in CALLERS else name
+                lanes.setdefault(lane, deque()).append((name, step))
+        self._lanes = tuple(lanes.values())
+        for deaths in self._lanes:
+            self._arm(*deaths[0])
+        nation.show = self.look
 
-    def arm(self, name: str, point: str) -> None:
-        self.armed = name
-        self.start(name, SANYUAN_FAILPOINT=f"{point}:{HITS}")
+    def look(self) -> None:
+        """The next life of whoever has died goes on with what this one has left."""
+        for lane in self._lanes:
+            if lane and self.nation.deaths(lane[0][0]):
+                name, step = lane.popleft()
+                self.died.add((name, step))
+                if not lane or lane[0][0] != name:
+                    self.nation.start(name)
+                if lane:
+                    self._arm(*lane[0])
 
-    def disarm(self) -> None:
-        if self.armed is not None:
-            self.made.supervisor.kill(self.armed)
-            self.start(self.armed)
-            self.armed = None
-
-    def heard(self) -> int:
-        return self.journal.heard()
-
-    def goes_on(self, seconds: float = 40.0) -> None:
-        """Wait until the client hears of decisions of commands that were sent from now on."""
-        before = tally.asked(self.folder)
-        self.until(lambda: self.heard() > before, seconds)
-
-    def until(self, reached: Callable[[], bool], seconds: float = 40.0) -> None:
-        end = time.monotonic() + seconds
-        while not reached():
-            words = "\n\n".join(self.made.last_words(each) for each in self.names)
-            assert time.monotonic() < end, f"{self.state()}\n{words}"
-            time.sleep(0.05)
-
-    def state(self) -> str:
-        ready = {
-            name: services.ask(port, "/ready").text.strip()
-            for name, port in self.made.ports.items()
-        }
-        return f"asked {tally.asked(self.folder)}, heard {self.heard()}, {ready}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (*self.made.ports, "steady")
+    def _arm(self, name: str, step: str) -> None:
+        self.nation.arm(name, step, HITS.get(name, OFTEN))
 
 
 @pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
-    systems = {**dict(zip(SYSTEMS, DEPARTMENTS, strict=True)), VISITOR: DEPARTMENTS[0]}
-    with installation(tmp_path_factory.mktemp("kills"), systems) as made:
-        load = Load(made)
-        load.folder.mkdir()
-        load.start("steady")
-        load.until(lambda: load.heard() > 0)
-        yield load
+def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
+    settings = settings_of(tmp_path_factory.mktemp("kills") / "var")
+    with Supervisor(settings.var) as supervisor:
+        nation = Nation.bring_up(settings, supervisor, Console(file=io.StringIO()))
+        nation.begin(RATE, SECONDS, SEED)
+        nation.goes_on()
+        yield nation
 
 
-@pytest.mark.parametrize(("who", "point"), KILLS)
+@pytest.fixture(scope="module")
+def hunt(nation: Nation) -> Hunt:
+    return Hunt(nation)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [(name, step) for step, names in KILLS.items() for name in names]
+)
 def test_a_process_gets_to_this_step_under_load_and_dies_there(
-    load: Load, who: str, point: str
+    hunt: Hunt, name: str, step: str
 ) -> None:
-    """The next life of the same process goes on with what this one has left."""
-    if load.armed != who:
-        load.disarm()
-    load.made.supervisor.kill(who)
-    load.arm(who, point)
-    load.until(lambda: load.made.deaths(who) > 0)
+    hunt.nation.until(lambda: (name, step) in hunt.died)
 
 
-def test_after_a_kill_at_every_step_work_goes_on(load: Load) -> None:
-    load.disarm()
-    load.goes_on()
+@pytest.fixture
+def kafka(nation: Nation) -> EmbeddedKafka:
+    return EmbeddedKafka(nation.installation.kafka, nation.supervisor)
 
 
-def test_a_broker_that_is_killed_comes_back_and_nobody_else_ends(load: Load) -> None:
-    before = deaths(load)
-    load.made.kafka.kill()
-    load.goes_on()
-    assert deaths(load) == before
+def deaths(nation: Nation) -> dict[str, int]:
+    return {name: nation.deaths(name) for name in (*services.NAMES, *CALLERS)}
 
 
-def test_a_broker_that_is_away_for_ten_seconds_is_waited_for_and_said(load: Load) -> None:
-    before = deaths(load)
-    assert asyncio.run(seconds_to_close_without_broker(load.made)) < 8
+def is_ready(nation: Nation, name: str) -> bool:
+    return services.ask(nation.installation.ports[name], "/ready").ready
+
+
+def last_words(nation: Nation, name: str) -> str:
+    return (nation.var / "logs" / f"{name}.log").read_text(errors="replace")[-3000:]
+
+
+def test_after_a_kill_at_every_step_work_goes_on(nation: Nation) -> None:
+    nation.goes_on((*services.NAMES, *CALLERS))
+
+
+def test_a_broker_that_is_killed_comes_back_and_nobody_else_ends(nation: Nation) -> None:
+    before = deaths(nation)
+    nation.supervisor.kill(KAFKA)
+    nation.goes_on([KAFKA])
+    assert deaths(nation) == before
+
+
+def test_a_broker_that_is_away_for_ten_seconds_is_waited_for_and_said(
+    nation: Nation, kafka: EmbeddedKafka
+) -> None:
+    before = deaths(nation)
+    assert asyncio.run(seconds_to_close_without_broker(nation, kafka)) < 8
     end = time.monotonic() + 6
-    load.until(lambda: not load.made.is_ready("identity"), 10)
-    load.until(lambda: not load.made.is_ready("audit"), 10)
+    nation.until(lambda: not any(is_ready(nation, name) for name in services.NAMES))
     time.sleep(max(0.0, end - time.monotonic()))
-    load.made.kafka.start()
-    load.goes_on()
-    load.made.ready()
-    assert deaths(load) == before
+    kafka.start()
+    nation.goes_on([KAFKA])
+    nation.until(lambda: all(is_ready(nation, name) for name in services.NAMES))
+    assert deaths(nation) == before
 
 
-async def seconds_to_close_without_broker(made: Installation) -> float:
+async def seconds_to_close_without_broker(nation: Nation, kafka: EmbeddedKafka) -> float:
     """Connect, stop the broker, send something, leave: whoever waits is told."""
-    file = made.system(VISITOR)
-    async with Connector.open([file], made.var / "visitor.db") as connector:
+    file = SystemFile.load(system_path(nation.var, VISITOR))
+    async with Connector.open([file], nation.var / "visitor.db") as connector:
         visitor = ConnectedSystem(connector, file)
-        await asyncio.to_thread(made.kafka.stop)
+        await asyncio.to_thread(kafka.stop)
         await visitor.send(RevokeAssertion, {"jti": str(uuid4())}, {})
         waiting = asyncio.ensure_future(anext(visitor.decisions()))
         begun = time.monotonic()
@@ -196,48 +228,48 @@ async def seconds_to_close_without_broker(made: Installation) -> float:
     return time.monotonic() - begun
 
 
-@pytest.mark.parametrize("who", ["identity", "audit"])
-def test_a_broker_and_a_process_that_are_killed_at_once_come_back(load: Load, who: str) -> None:
-    load.made.kafka.kill(wait=False)
-    load.made.supervisor.kill(who)
-    load.goes_on(60)
+@pytest.mark.parametrize("who", [("identity", "audit"), ("catalog", "license-exchange")])
+def test_a_broker_and_processes_that_are_killed_at_once_come_back(
+    nation: Nation, who: tuple[str, ...]
+) -> None:
+    for name in (KAFKA, *who):
+        nation.supervisor.kill(name)
+    nation.goes_on((KAFKA, *who))
 
 
-def test_everything_that_is_killed_at_once_comes_back(load: Load) -> None:
-    load.made.kafka.kill(wait=False)
-    for name in load.names:
-        load.made.supervisor.kill(name)
-    load.goes_on(60)
+def test_everything_that_is_killed_at_once_comes_back(nation: Nation) -> None:
+    everything = (KAFKA, *services.NAMES, *CALLERS)
+    for name in everything:
+        nation.supervisor.kill(name)
+    nation.goes_on(everything)
 
 
-def test_a_standby_takes_over_when_the_writer_is_killed(load: Load) -> None:
-    made = load.made
-    made.ports["standby"] = made.ports["identity"] + 1
-    program = services.program("identity", made.var, made.ports["standby"])
-    made.supervisor.start(Program("standby", program.command, made.var, program.environment))
-    load.until(lambda: "standing by" in services.ask(made.ports["standby"], "/ready").text)
-    made.supervisor.stop("identity")
-    load.until(lambda: made.is_ready("standby"))
-    load.goes_on()
-    made.supervisor.kill("standby")
-    made.supervisor.stop("standby")
-    del made.ports["standby"]
-    made.start("identity")
-    load.goes_on()
+def test_a_standby_takes_over_when_the_writer_is_killed(nation: Nation) -> None:
+    port = ports.free(max(nation.installation.ports.values()) + 1)
+    program = services.program("identity", nation.var, port)
+    nation.supervisor.start(Program("standby", program.command, nation.var, program.environment))
+    nation.until(lambda: "standing by" in services.ask(port, "/ready").text)
+    nation.supervisor.stop("identity")
+    nation.until(lambda: services.ask(port, "/ready").ready)
+    nation.goes_on(["identity"])
+    nation.supervisor.kill("standby")
+    nation.supervisor.stop("standby")
+    nation.start("identity")
+    nation.goes_on(["identity"])
 
 
-def test_a_database_that_is_ahead_of_its_broker_is_refused(load: Load) -> None:
-    database = load.made.var / "identity" / "identity.db"
-    load.made.supervisor.kill("identity")
-    load.made.supervisor.stop("identity")
+def test_a_database_that_is_ahead_of_its_broker_is_refused(nation: Nation) -> None:
+    database = nation.var / "identity" / "identity.db"
+    nation.supervisor.kill("identity")
+    nation.supervisor.stop("identity")
     move_offsets(database, 1_000_000)
-    load.made.start("identity")
-    load.until(lambda: load.made.deaths("identity") > 0)
-    assert "StoredOffsetError" in load.made.last_words("identity")
-    load.made.supervisor.stop("identity")
+    nation.start("identity")
+    nation.until(lambda: nation.deaths("identity") > 0)
+    assert "StoredOffsetError" in last_words(nation, "identity")
+    nation.supervisor.stop("identity")
     move_offsets(database, -1_000_000)
-    load.made.start("identity")
-    load.goes_on()
+    nation.start("identity")
+    nation.goes_on(["identity"])
 
 
 def move_offsets(database: Path, by: int) -> None:
@@ -247,27 +279,14 @@ def move_offsets(database: Path, by: int) -> None:
         )
 
 
-def deaths(load: Load) -> dict[str, int]:
-    return {name: load.made.deaths(name) for name in load.names}
-
-
-def test_afterwards_every_command_has_one_decision_and_the_log_has_it_once(load: Load) -> None:
-    (load.folder / steady.QUIET).touch()
-    identity = load.made.var / "identity" / "identity.db"
-    load.until(lambda: load.heard() == tally.asked(load.folder))
-    load.until(lambda: tally.unsealed(load.folder / steady.DATABASE) == 0)
-    load.until(lambda: tally.unsealed(identity) == 0)
-    report = load.made.verify()
+def test_afterwards_every_command_has_one_decision_and_the_log_has_it_once(nation: Nation) -> None:
+    nation.cut()
+    nation.until(lambda: nation.is_done)
+    nation.until(lambda: unsealed(nation.var) == 0)
+    report = evidence.verify(nation.installation, Console(file=io.StringIO()))
     assert (report.exit_code, report.findings) == (0, ())
-    assert report.size is not None
-    counted = asyncio.run(
-        tally.count(
-            str(load.made.var / "audit" / "log"),
-            report.size,
-            load.made.system("agency").agency,
-            load_log_key(load.made.var / LOG_KEY_FILE).verifier,
-            load.folder,
-        )
-    )
-    assert counted.faults == 0, counted
-    assert counted.asked == counted.decided > 0
+    found, tallies = count(nation, report)
+    assert found.misnumbered == 0
+    for kind in KINDS:
+        assert tallies[kind].faults == 0, tallies
+        assert tallies[kind].offered == tallies[kind].decided > 0

@@ -1,9 +1,10 @@
 """The campaign as it runs: how far, who died how often, how soon work went on."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,11 +12,23 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sanyuan.sandbox.demo.load.mix import KINDS, Kind
 from sanyuan.sandbox.faults.campaign import Campaign, Strike
+from sanyuan.sandbox.faults.tally import KindTally
+from sanyuan.sandbox.kafka import NAME as KAFKA
 from sanyuan.sandbox.language import Words
 
-EVERY_SECONDS = 0.5
-BAR_CELLS = 40
+EVERY_SECONDS: Final = 0.5
+BAR_CELLS: Final = 40
+TOGETHER: Final = "several at once"
+WITH_BROKER: Final = f"{KAFKA} and others at once"
+_CHINESE: Final = {
+    TOGETHER: "多个同时",
+    WITH_BROKER: "Kafka 与其他同时",
+    "shared-call": "共享调用",
+    "verification": "身份核验",
+    "license-exchange": "证照交换",
+}
 
 
 @dataclass
@@ -24,68 +37,110 @@ class Picture:
 
     live: Live
     words: Words
+    campaign: Campaign
     seconds: float
     begun: float = field(default_factory=time.monotonic)
     drawn: float = 0.0
 
-    def __call__(self, campaign: Campaign) -> None:
+    def __call__(self) -> None:
         """Draw it as it is now."""
         if time.monotonic() - self.drawn >= EVERY_SECONDS:
-            self.drawn = time.monotonic()
-            self.live.update(self.draw(campaign), refresh=True)
+            self.draw()
 
-    def draw(self, campaign: Campaign) -> RenderableType:
-        """The bar, the figures and the table."""
+    def draw(self) -> None:
+        """Draw it in any case."""
+        self.drawn = time.monotonic()
+        self.live.update(self._content(), refresh=True)
+
+    def _content(self) -> RenderableType:
         passed = min(time.monotonic() - self.begun, self.seconds)
-        asked, heard = campaign.asked, campaign.heard
+        offered, ended = self.campaign.nation.offered, len(self.campaign.nation.ended)
         figures = self.words(
-            f"{passed:.0f} / {self.seconds:.0f} 秒　kill -9 {campaign.kills} 次　"
-            f"已提问 {asked:,}　已答复 {heard:,}",
-            f"{passed:.0f} / {self.seconds:.0f} s   {campaign.kills} × kill -9   "
-            f"{asked:,} asked   {heard:,} answered",
+            f"{passed:.0f} / {self.seconds:.0f} 秒　kill -9 {self.campaign.kills} 次　"
+            f"应办 {offered:,}　办结 {ended:,}",
+            f"{passed:.0f} / {self.seconds:.0f} s   {self.campaign.kills} × kill -9   "
+            f"{offered:,} offered   {ended:,} ended",
         )
         bar = ProgressBar(total=self.seconds, completed=passed, width=BAR_CELLS)
-        return Group(bar, Text(figures), table(campaign.strikes, self.words))
+        return Group(bar, Text(figures), strikes_table(self.campaign.strikes, self.words))
 
 
 @contextmanager
-def picture(console: Console, words: Words, seconds: float) -> Iterator[Picture]:
+def picture(
+    console: Console, words: Words, campaign: Campaign, seconds: float
+) -> Iterator[Picture]:
     """A picture that stays when it is over; off a terminal, only its last state."""
     with Live(console=console, auto_refresh=False) as live:
-        yield Picture(live, words, seconds)
+        drawn = Picture(live, words, campaign, seconds)
+        yield drawn
+        drawn.draw()
 
 
-def table(strikes: list[Strike], words: Words) -> Table:
-    """A row for each set of processes that died together."""
-    drawn = Table(box=None, padding=(0, 2, 0, 0))
-    drawn.add_column(words("被杀", "killed"))
-    for title in (
+def strikes_table(strikes: Sequence[Strike], words: Words) -> Table:
+    """A row for each process, and for those that died together."""
+    drawn = _table(
+        words("被杀", "killed"),
         words("次数", "times"),
         words("在指定步骤", "at a step"),
         words("恢复中位 s", "back, median s"),
         words("最慢 s", "worst s"),
-    ):
-        drawn.add_column(title, justify="right")
-    for who, times in by_victims(strikes).items():
-        steps = sum(1 for strike in strikes if strike.who == who and strike.step)
+    )
+    for name, those in by_victims(strikes).items():
+        times = [strike.recovery for strike in those]
+        steps = sum(1 for strike in those if strike.step)
         drawn.add_row(
-            " + ".join(who),
-            str(len(times)),
-            str(steps),
-            f"{median(times):.1f}",
-            f"{max(times):.1f}",
+            _say(name, words),
+            *(f"{count:,}" for count in (len(those), steps)),
+            *(f"{seconds:.1f}" for seconds in (median(times), max(times))),
         )
     return drawn
 
 
-def by_victims(strikes: list[Strike]) -> dict[tuple[str, ...], list[float]]:
-    """Recovery times by who died, single ones first."""
-    found: dict[tuple[str, ...], list[float]] = {}
-    for strike in sorted(strikes, key=lambda each: (len(each.who), each.who)):
-        found.setdefault(strike.who, []).append(strike.recovery)
+def kinds_table(tallies: dict[Kind, KindTally], words: Words) -> Table:
+    """A row for each kind of operation: what was offered, and what became of it."""
+    drawn = _table(
+        words("种类", "kind"),
+        words("发出", "offered"),
+        words("裁定", "decided"),
+        words("答复无误", "answered right"),
+        words("逾期未答", "no answer in time"),
+        words("丢失", "lost"),
+        words("重复", "doubled"),
+        words("错误", "wrong"),
+    )
+    for kind in KINDS:
+        each = tallies[kind]
+        counts = (each.offered, each.decided, each.answered, each.late)
+        faults = (each.lost, each.doubled, each.wrong)
+        drawn.add_row(
+            _say(kind, words),
+            *(f"{count:,}" for count in counts),
+            *(f"[bold {'red' if count else 'green'}]{count:,}[/]" for count in faults),
+        )
+    return drawn
+
+
+def by_victims(strikes: Sequence[Strike]) -> dict[str, list[Strike]]:
+    """Strikes by who died, single ones first; what died together is told by whether Kafka did."""
+    found: dict[str, list[Strike]] = {}
+    for strike in sorted(strikes, key=lambda each: (len(each.who) > 1, each.who)):
+        together = WITH_BROKER if KAFKA in strike.who else TOGETHER
+        found.setdefault(together if len(strike.who) > 1 else strike.who[0], []).append(strike)
     return found
 
 
-def median(times: list[float]) -> float:
+def median(times: Sequence[float]) -> float:
     """The middle one, the upper of two."""
     return sorted(times)[len(times) // 2]
+
+
+def _say(name: str, words: Words) -> str:
+    return words(_CHINESE.get(name, name), name)
+
+
+def _table(first: str, *others: str) -> Table:
+    drawn = Table(box=None, padding=(0, 2, 0, 0))
+    drawn.add_column(first)
+    for title in others:
+        drawn.add_column(title, justify="right")
+    return drawn

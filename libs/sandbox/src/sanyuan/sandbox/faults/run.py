@@ -2,107 +2,109 @@
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from rich.console import Console
 
-from sanyuan.client.cli.log import find_keys
-from sanyuan.client.verify import Report, verify_log
+from sanyuan.client.verify import Report
 from sanyuan.sandbox.bench.measures import Measure, as_table, compare, save
-from sanyuan.sandbox.faults import tally
-from sanyuan.sandbox.faults.campaign import Campaign, Strike
-from sanyuan.sandbox.faults.picture import by_victims, median, picture
-from sanyuan.sandbox.faults.tally import Tally
+from sanyuan.sandbox.demo import evidence
+from sanyuan.sandbox.demo.load.mix import KINDS, Kind
+from sanyuan.sandbox.faults.campaign import Campaign
+from sanyuan.sandbox.faults.nation import Nation
+from sanyuan.sandbox.faults.picture import by_victims, kinds_table, median, picture
+from sanyuan.sandbox.faults.tally import Found, KindTally, commands_of, read_log, tally
 from sanyuan.sandbox.faults.tampering import tampered
 from sanyuan.sandbox.language import Words
-from sanyuan.sandbox.runner import OwnRunner
 from sanyuan.sandbox.settings import Settings
-from sanyuan.sandbox.starting import bring_up
 from sanyuan.sandbox.supervisor import Supervisor
 
 
-def faults(
-    settings: Settings, console: Console, *, seconds: float, rate: float, seed: int
-) -> list[Measure]:
-    """Kill for so long, let it settle, count; writes ``var/faults.json`` and returns its rows.
+def faults(settings: Settings, console: Console, *, seconds: float, rate: float, seed: int) -> bool:
+    """Kill for so long, let it settle, count, tamper with copies; writes ``var/faults.json``.
 
-    The first rows are what must be zero. The same ``seed`` strikes in the same order. Raises
-    StuckError when work does not go on after a kill.
+    Returns whether nothing was lost, doubled, wrong or incomplete, and every tampering found. The same ``seed`` strikes
+    in the same order. Raises StuckError when work does not go on after a kill.
     """
     words = Words(settings.language)
     with tempfile.TemporaryDirectory(prefix="sanyuan-faults-") as folder:
         own = replace(settings, var=Path(folder), kafka_port=None, http_ports={})
         with Supervisor(own.var) as supervisor:
-            installation = bring_up(own, OwnRunner(supervisor), console)
-            campaign = Campaign(installation, supervisor, rate, Random(seed))  # noqa: S311  which process dies is no secret
+            nation = Nation.bring_up(own, supervisor, console)
+            nation.begin(rate, seconds, seed)
+            campaign = Campaign(nation, Random(seed))  # noqa: S311  which process dies is no secret
             campaign.begin()
-            with picture(console, words, seconds) as drawn:
-                campaign.show = drawn
+            with picture(console, words, campaign, seconds) as nation.show:
                 campaign.run(seconds)
                 campaign.settle()
-                drawn.live.update(drawn.draw(campaign), refresh=True)
-            console.print()
-            report, counted = _count(campaign)
-            log = str(campaign.var / "audit" / "log")
-            missed = tampered(log, *find_keys(campaign.var, None, None), seed, console)
-    measures = rows(campaign, report, counted, missed)
+            report = evidence.verify(nation.installation, console)
+            found, tallies = count(nation, report)
+            log, keys = str(nation.var / "audit" / "log"), evidence.keys_of(nation.installation)
+            missed, tried = tampered(log, *keys, seed, console)
+    measures = [missed, *rows(campaign, report, found, tallies), tried]
     save(settings.var / "faults.json", measures)
-    console.print(as_table(measures, words))
-    return measures
+    console.print("", kinds_table(tallies, words), "", as_table(measures, words))
+    kinds_are_sound = not any(each.faults for each in tallies.values())
+    log_is_sound = report.exit_code == 0 and found.misnumbered == 0 and missed.value == 0
+    return log_is_sound and kinds_are_sound
 
 
-def _count(campaign: Campaign) -> tuple[Report, Tally]:
-    log = str(campaign.var / "audit" / "log")
-    agency, signer = find_keys(campaign.var, None, None)
-    report = verify_log(log, agency, signer, state_dir=campaign.var / "verify")
-    counting = tally.count(log, report.size or 0, agency, signer, campaign.folder)
-    return report, asyncio.run(counting)
+def count(nation: Nation, report: Report) -> tuple[Found, dict[Kind, KindTally]]:
+    """What the verified log says, and what that makes of each kind."""
+    log = str(nation.var / "audit" / "log")
+    reading = read_log(log, report.size or 0, *evidence.keys_of(nation.installation))
+    found = asyncio.run(reading)
+    commands = commands_of(nation.var, nation.runs)
+    return found, {kind: tally(kind, commands, nation.ended, found) for kind in KINDS}
 
 
 def rows(
-    campaign: Campaign, report: Report, counted: Tally, missed: tuple[Measure, Measure]
+    campaign: Campaign, report: Report, found: Found, tallies: Mapping[Kind, KindTally]
 ) -> list[Measure]:
-    """What must be zero, what there was, and how soon work went on."""
-    asked = Measure("commands asked", counted.asked, "commands")
-    calm = Measure("question to answer, undisturbed", campaign.undisturbed, "s")
+    """What must be zero first, then what there was, and how soon work went on."""
+    offered = {
+        kind: Measure(f"{kind}: commands offered", each.offered, "commands")
+        for kind, each in tallies.items()
+    }
+    calm = Measure("operation to its end, undisturbed", campaign.undisturbed, "s")
+    strikes = campaign.strikes
     return [
-        compare("commands without a decision", counted.lost, "commands", asked),
-        compare("commands with more than one decision", counted.doubled, "commands", asked),
-        compare("decision numbers missing or given twice", counted.misnumbered, "numbers", asked),
-        compare("decisions that were never handed out", counted.unheard, "commands", asked),
-        compare("commands handed out differently", counted.contradicted, "commands", asked),
         Measure("sanyuan verify", report.exit_code, "exit code"),
-        *missed,
-        asked,
-        compare("commands decided", counted.decided, "commands", asked),
+        Measure("decision numbers missing or given twice", found.misnumbered, "numbers"),
+        *(
+            compare(f"{kind}: {what}", value, "commands", offered[kind])
+            for kind, each in tallies.items()
+            for what, value in (
+                ("lost", each.lost),
+                ("doubled", each.doubled),
+                ("wrong", each.wrong),
+            )
+        ),
+        *(
+            measure
+            for kind, each in tallies.items()
+            for measure in (
+                offered[kind],
+                compare(f"{kind}: decided", each.decided, "commands", offered[kind]),
+                compare(f"{kind}: answered right", each.answered, "operations", offered[kind]),
+                compare(f"{kind}: no answer in time", each.late, "operations", offered[kind]),
+            )
+        ),
         Measure("records in the log", report.size or 0, "records"),
         Measure("kills", campaign.kills, "SIGKILL"),
-        Measure("kills at a named step", _at_steps(campaign.strikes), "SIGKILL"),
+        Measure("kills at a named step", sum(1 for each in strikes if each.step), "SIGKILL"),
         calm,
-        *_recoveries(campaign.strikes, calm),
+        *_recoveries(campaign, calm),
     ]
 
 
-MUST_BE_ZERO = 7
-"""So many of the first rows."""
-
-
-def is_faultless(measures: Sequence[Measure]) -> bool:
-    """Whether nothing was lost, doubled or made incomplete, and every tampering was found."""
-    return not any(measure.value for measure in measures[:MUST_BE_ZERO])
-
-
-def _at_steps(strikes: Sequence[Strike]) -> int:
-    return sum(1 for strike in strikes if strike.step)
-
-
-def _recoveries(strikes: list[Strike], calm: Measure) -> list[Measure]:
+def _recoveries(campaign: Campaign, calm: Measure) -> list[Measure]:
     found = []
-    for who, times in by_victims(strikes).items():
-        name = " + ".join(who)
-        found.append(compare(f"{name} killed, work goes on, median", median(times), "s", calm))
-        found.append(compare(f"{name} killed, work goes on, worst", max(times), "s", calm))
+    for who, strikes in by_victims(campaign.strikes).items():
+        times = [strike.recovery for strike in strikes]
+        found.append(compare(f"{who} killed, work goes on, median", median(times), "s", calm))
+        found.append(compare(f"{who} killed, work goes on, worst", max(times), "s", calm))
     return found
