@@ -87,16 +87,20 @@ def installation(
     *,
     unregistered: Sequence[str] = (),
     running: Sequence[str] = RUNNING,
+    purposes: Sequence[str] = (PURPOSE,),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Installation]:
     """Found a domain with `systems` (name → its department) and run it with some services.
 
-    `unregistered` systems have keys and topics' names, and nobody knows them.
+    `unregistered` systems have keys and topics' names, and nobody knows them. Every department may
+    verify for `purposes`; services see `environment`.
     """
     port = ports.free(21_000 + os.getpid() % 8_000)
     kafka = install(replace(settings.load(), var=var, kafka_port=port))
     with Supervisor(var) as supervisor:
         chosen = {name: ports.free(port + 100 + at * 10) for at, name in enumerate(running)}
-        made = Installation(var, EmbeddedKafka(kafka, supervisor), supervisor, chosen)
+        broker = EmbeddedKafka(kafka, supervisor)
+        made = Installation(var, broker, supervisor, chosen, dict(environment or {}))
         made.kafka.start()
         make_registers(var / "registers", settings.load().cache)
         for name in running:
@@ -104,12 +108,12 @@ def installation(
         sources = [Source(DOMAIN, "department", code, name) for name, code in systems.items()]
         for name in unregistered:
             join(var, Source(DOMAIN, "department", DEPARTMENTS[0], name))
-        asyncio.run(_found(made, sources))
+        asyncio.run(_found(made, sources, purposes))
         made.ready(running)
         yield made
 
 
-async def _found(made: Installation, systems: Sequence[Source]) -> None:
+async def _found(made: Installation, systems: Sequence[Source], purposes: Sequence[str]) -> None:
     folder = made.var / "systems"
     agency = Source(DOMAIN, "agency", AGENCY, "agency")
     requests = [join(made.var, agency)]
@@ -130,7 +134,7 @@ async def _found(made: Installation, systems: Sequence[Source]) -> None:
             ]
         )
         await office.admit(requests)
-        await office.permit_all([(code, "identity", [PURPOSE]) for code in codes])
+        await office.permit_all([(code, "identity", list(purposes)) for code in codes])
     await provisioned(made)
 
 
