@@ -228,13 +228,10 @@ async def seconds_to_close_without_broker(nation: Nation, kafka: EmbeddedKafka) 
     return time.monotonic() - begun
 
 
-@pytest.mark.parametrize("who", [("identity", "audit"), ("catalog", "license-exchange")])
-def test_a_broker_and_processes_that_are_killed_at_once_come_back(
-    nation: Nation, who: tuple[str, ...]
-) -> None:
-    for name in (KAFKA, *who):
+def test_a_broker_and_all_services_that_are_killed_at_once_come_back(nation: Nation) -> None:
+    for name in (KAFKA, *services.NAMES):
         nation.supervisor.kill(name)
-    nation.goes_on((KAFKA, *who))
+    nation.goes_on((KAFKA, *services.NAMES))
 
 
 def test_everything_that_is_killed_at_once_comes_back(nation: Nation) -> None:
