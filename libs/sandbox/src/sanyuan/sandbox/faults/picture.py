@@ -62,7 +62,8 @@ class Picture:
             f"{offered:,} offered   {ended:,} ended",
         )
         bar = ProgressBar(total=self.seconds, completed=passed, width=BAR_CELLS)
-        return Group(bar, Text(figures), strikes_table(self.campaign.strikes, self.words))
+        table = strikes_table(self.campaign.strikes, self.words)
+        return Group(bar, Text(figures), table, fit=False)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sanyuan.sandbox.bench.measures import Measure, as_table, compare, save
 from sanyuan.sandbox.demo import evidence
 from sanyuan.sandbox.demo.load.mix import KINDS, Kind
 from sanyuan.sandbox.faults.campaign import Campaign
-from sanyuan.sandbox.faults.nation import Nation
+from sanyuan.sandbox.faults.nation import STUCK_SECONDS, Nation
 from sanyuan.sandbox.faults.picture import by_victims, kinds_table, median, picture
 from sanyuan.sandbox.faults.tally import Found, KindTally, commands_of, read_log, tally
 from sanyuan.sandbox.faults.tampering import tampered
@@ -34,7 +34,8 @@ def faults(settings: Settings, console: Console, *, seconds: float, rate: float,
         own = replace(settings, var=Path(folder), kafka_port=None, http_ports={})
         with Supervisor(own.var) as supervisor:
             nation = Nation.bring_up(own, supervisor, console)
-            nation.begin(rate, seconds, seed)
+            # The campaign ends it: until then there is always something to send.
+            nation.begin(rate, seconds + 2 * STUCK_SECONDS, seed)
             campaign = Campaign(nation, Random(seed))  # noqa: S311  which process dies is no secret
             campaign.begin()
             with picture(console, words, campaign, seconds) as nation.show:
