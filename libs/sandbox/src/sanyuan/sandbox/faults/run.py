@@ -26,8 +26,9 @@ from sanyuan.sandbox.supervisor import Supervisor
 def faults(settings: Settings, console: Console, *, seconds: float, rate: float, seed: int) -> bool:
     """Kill for so long, let it settle, count, tamper with copies; writes ``var/faults.json``.
 
-    Returns whether nothing was lost, doubled, wrong or incomplete, and every tampering found. The same ``seed`` strikes
-    in the same order. Raises StuckError when work does not go on after a kill.
+    Returns whether nothing was lost, doubled, wrong or incomplete, and every tampering found. The
+    same ``seed`` strikes in the same order. Raises StuckError when work does not go on after a
+    kill.
     """
     words = Words(settings.language)
     with tempfile.TemporaryDirectory(prefix="sanyuan-faults-") as folder:
