@@ -63,7 +63,7 @@ class Picture:
         )
         bar = ProgressBar(total=self.seconds, completed=passed, width=BAR_CELLS)
         table = strikes_table(self.campaign.strikes, self.words)
-        return Group(bar, Text(figures), table, fit=False)
+        return Group(bar, Text(), Text(figures), table)  # a bar does not end its line
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def _say(name: str, words: Words) -> str:
 
 def _table(first: str, *others: str) -> Table:
     drawn = Table(box=None, padding=(0, 2, 0, 0))
-    drawn.add_column(first)
+    drawn.add_column(first, no_wrap=True)
     for title in others:
         drawn.add_column(title, justify="right")
     return drawn

@@ -14,7 +14,7 @@ from sanyuan.sandbox.bench.measures import Measure, as_table, compare, save
 from sanyuan.sandbox.demo import evidence
 from sanyuan.sandbox.demo.load.mix import KINDS, Kind
 from sanyuan.sandbox.faults.campaign import Campaign
-from sanyuan.sandbox.faults.nation import Nation
+from sanyuan.sandbox.faults.nation import STUCK_SECONDS, Nation
 from sanyuan.sandbox.faults.picture import by_victims, kinds_table, median, picture
 from sanyuan.sandbox.faults.tally import Found, KindTally, commands_of, read_log, tally
 from sanyuan.sandbox.faults.tampering import tampered
@@ -24,18 +24,19 @@ from sanyuan.sandbox.supervisor import Supervisor
 
 
 def faults(settings: Settings, console: Console, *, seconds: float, rate: float, seed: int) -> bool:
-    """Kill for so long, let it settle, count; writes ``var/faults.json``.
+    """Kill for so long, let it settle, count, tamper with copies; writes ``var/faults.json``.
 
-    Returns whether nothing was lost, doubled, wrong or made incomplete, and every tampering with
-    the log that is left was found. The same ``seed`` strikes
-    in the same order. Raises StuckError when work does not go on after a kill.
+    Returns whether nothing was lost, doubled, wrong or incomplete, and every tampering found. The
+    same ``seed`` strikes in the same order. Raises StuckError when work does not go on after a
+    kill.
     """
     words = Words(settings.language)
     with tempfile.TemporaryDirectory(prefix="sanyuan-faults-") as folder:
         own = replace(settings, var=Path(folder), kafka_port=None, http_ports={})
         with Supervisor(own.var) as supervisor:
             nation = Nation.bring_up(own, supervisor, console)
-            nation.begin(rate, seconds, seed)
+            # The campaign ends it: until then there is always something to send.
+            nation.begin(rate, seconds + 2 * STUCK_SECONDS, seed)
             campaign = Campaign(nation, Random(seed))  # noqa: S311  which process dies is no secret
             campaign.begin()
             with picture(console, words, campaign, seconds) as nation.show:
@@ -43,14 +44,14 @@ def faults(settings: Settings, console: Console, *, seconds: float, rate: float,
                 campaign.settle()
             report = evidence.verify(nation.installation, console)
             found, tallies = count(nation, report)
-            keys = evidence.keys_of(nation.installation)
-            missed, tried = tampered(str(nation.var / "audit" / "log"), *keys, seed, console)
-    measures = [*rows(campaign, report, found, tallies), missed, tried]
+            log, keys = str(nation.var / "audit" / "log"), evidence.keys_of(nation.installation)
+            missed, tried = tampered(log, *keys, seed, console)
+    measures = [missed, *rows(campaign, report, found, tallies), tried]
     save(settings.var / "faults.json", measures)
     console.print("", kinds_table(tallies, words), "", as_table(measures, words))
     kinds_are_sound = not any(each.faults for each in tallies.values())
-    is_sound = report.exit_code == 0 and found.misnumbered == 0 and missed.value == 0
-    return is_sound and kinds_are_sound
+    log_is_sound = report.exit_code == 0 and found.misnumbered == 0 and missed.value == 0
+    return log_is_sound and kinds_are_sound
 
 
 def count(nation: Nation, report: Report) -> tuple[Found, dict[Kind, KindTally]]:
