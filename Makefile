@@ -38,8 +38,10 @@ bench: run-setup ## benchmarks; writes var/bench.json
 faults: run-setup ## kill and fault campaigns; writes var/faults.json
 	@$(RUN) faults
 
+# Two cores have room for a third process: tests on Kafka often wait. WORKERS=0 is a single process.
+WORKERS ?= 3
 test: dev-setup ## everything that must pass
-	@$(VENV)/python -m pytest -m "not docker"
+	@$(VENV)/python -m pytest -m "not docker" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 test-docker: dev-setup ## adds what needs a container engine, and takes Kafka from its image
 	@SANYUAN_TEST_KAFKA=docker TESTCONTAINERS_RYUK_DISABLED=true $(VENV)/python -m pytest
