@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 )
 from tests.postgresql import Server, serve
 from tests.stores import File, Home, InSchemas, Schema, Scratch, in_memory
-from tests.workers import ByFile, block_of_ports, longest_first, mark_groups, shells_first
+from tests.workers import ByFile, block_of_ports, check_shared, longest_first, shells_first
 
 from sanyuan.sandbox import settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
@@ -44,10 +44,9 @@ hypothesis.settings.register_profile("sanyuan", deadline=None)  # a busy machine
 hypothesis.settings.load_profile("sanyuan")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before xdist reads the groups; a single process keeps the usual order."""
-    mark_groups(items)
+    """The order of the run; a single process keeps the usual one otherwise."""
+    check_shared(items)
     shells_first(items)
     if hasattr(config, "workerinput"):
         longest_first(items)

@@ -1,20 +1,35 @@
 """What keeps the tests of several processes apart: who runs what, and on which ports.
 
-`make test` runs files side by side (pytest-xdist). Tests that share something dear of the whole
-run are one group, in one process; every other file is a group of its own.
+`make test` runs files side by side (pytest-xdist). A file's tests run in one process, in their
+order, and so do all files that share something dear of the whole run.
 """
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import pytest
-from xdist.scheduler import LoadGroupScheduling
+from xdist.scheduler import LoadScopeScheduling
 
 from sanyuan.sandbox import ports
 
-SHARED: Final = ("kafka", "nation")
-"""Fixtures that exist once for the run, in the process that has all tests that ask for them."""
+SHARED: Final[Mapping[str, Collection[str]]] = {
+    "kafka": (
+        "tests/audit/test_completeness.py",
+        "tests/audit/test_service.py",
+        "tests/audit/test_witnessed_service.py",
+        "tests/client/provisioning/test_provisioning.py",
+        "tests/common/test_closed_transports.py",
+        "tests/sandbox/test_embedded.py",
+    ),
+    "whole_nation": (
+        "tests/e2e/test_case.py",
+        "tests/e2e/test_documents.py",
+        "tests/e2e/test_load.py",
+        "tests/e2e/test_up_down.py",
+    ),
+}
+"""Fixture of which the run has one → the files that ask for it."""
 
 FIRST: Final = 20_000
 LAST: Final = 32_768
@@ -24,19 +39,28 @@ BLOCK: Final = 32
 _guards: list[socket.socket] = []
 
 
-class ByFile(LoadGroupScheduling):  # type: ignore[misc]
-    """Groups where tests are marked so, otherwise files, in the order in which they were found."""
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Distributes files and groups of them, in the order in which they were collected."""
+
+    def __init__(self, config: pytest.Config, log: object) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return str(super()._split_scope(nodeid)).partition("::")[0]
+        file = nodeid.partition("::")[0]
+        return next((name for name, files in SHARED.items() if file in files), file)
 
 
-def mark_groups(items: Iterable[pytest.Item]) -> None:
-    """Put all tests that share something of the run into one group."""
+def check_shared(items: Iterable[pytest.Item]) -> None:
+    """Raises UsageError where a second process would make what the run has one of."""
     for item in items:
-        for name in SHARED:
-            if name in _fixtures(item):
-                item.add_marker(pytest.mark.xdist_group(name))
+        for name in SHARED.keys() & set(_fixtures(item)):
+            file = item.nodeid.partition("::")[0]
+            if file not in SHARED[name]:
+                raise pytest.UsageError(
+                    f"{file} asks for {name!r}, which the run has one of: add it to SHARED in "
+                    "tests/workers.py"
+                )
 
 
 def longest_first(items: list[pytest.Item]) -> None:
@@ -45,7 +69,7 @@ def longest_first(items: list[pytest.Item]) -> None:
     kafka = {item.path for item in items if item.get_closest_marker("kafka")}
     items.sort(
         key=lambda item: (
-            "nation" not in _fixtures(item),
+            "whole_nation" not in _fixtures(item),
             item.path not in slow,
             item.path not in kafka,
         )
@@ -57,7 +81,7 @@ def shells_first(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "installation" in _fixtures(item))
 
 
-def _fixtures(item: pytest.Item) -> Sequence[str]:
+def _fixtures(item: pytest.Item) -> Collection[str]:
     return getattr(item, "fixturenames", ())
 
 

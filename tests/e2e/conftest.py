@@ -35,7 +35,7 @@ def settings_of(var: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def nation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def whole_nation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The folder of the run's one national installation: a minute's work to fill it.
 
     Commands at a shell found and fill it (test_up_down.py); `installation` goes on with what they
@@ -45,10 +45,10 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def installation(nation: Settings) -> Iterator[Installation]:
+def installation(whole_nation: Settings) -> Iterator[Installation]:
     """All systems of the demo, the broker and all services; nobody asks anything yet."""
-    with Supervisor(nation.var) as supervisor:
-        yield bring_up(nation, OwnRunner(supervisor), Console(file=io.StringIO()))
+    with Supervisor(whole_nation.var) as supervisor:
+        yield bring_up(whole_nation, OwnRunner(supervisor), Console(file=io.StringIO()))
 
 
 class Theatre(NamedTuple):

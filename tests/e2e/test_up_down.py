@@ -24,17 +24,17 @@ LIMIT_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
-def var(nation: Settings) -> Iterator[Path]:
-    yield nation.var
-    daemon.halt(nation.var)
+def var(whole_nation: Settings) -> Iterator[Path]:
+    yield whole_nation.var
+    daemon.halt(whole_nation.var)
 
 
 @pytest.fixture(scope="module")
-def environment(nation: Settings, var: Path) -> dict[str, str]:
+def environment(whole_nation: Settings, var: Path) -> dict[str, str]:
     return os.environ | {
         "SANYUAN_VAR": str(var),
-        "SANYUAN_KAFKA_PORT": str(nation.kafka_port),
-        **{port_setting(name): str(port) for name, port in nation.http_ports.items()},
+        "SANYUAN_KAFKA_PORT": str(whole_nation.kafka_port),
+        **{port_setting(name): str(port) for name, port in whole_nation.http_ports.items()},
         "SANYUAN_LANG": "en",
         "COLUMNS": "120",
         "XDG_STATE_HOME": str(var.parent / "state"),
