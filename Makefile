@@ -44,8 +44,10 @@ flame: run-setup ## where a shared call's CPU goes; draws docs/flame-shared-call
 faults: run-setup ## kill and fault campaigns; writes var/faults.json
 	@$(RUN) faults
 
+# Two cores have room for a third process: tests on Kafka often wait. WORKERS=0 is a single process.
+WORKERS ?= 3
 test: dev-setup ## everything that must pass
-	@$(VENV)/python -m pytest -m "not docker"
+	@$(VENV)/python -m pytest -m "not docker" -n $(WORKERS)
 
 test-docker: dev-setup ## adds what needs a container engine, and takes Kafka from its image
 	@SANYUAN_TEST_KAFKA=docker TESTCONTAINERS_RYUK_DISABLED=true $(VENV)/python -m pytest

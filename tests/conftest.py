@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import hypothesis
 import pytest
 from confluent_kafka.admin import (
     AclBindingFilter,
@@ -18,8 +19,9 @@ from confluent_kafka.admin import (
 )
 from tests.postgresql import Server, serve
 from tests.stores import File, Home, InSchemas, Schema, Scratch, in_memory
+from tests.workers import ByFile, block_of_ports, check_shared, longest_first, shells_first
 
-from sanyuan.sandbox import ports, settings
+from sanyuan.sandbox import settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
 from sanyuan.sandbox.supervisor import Supervisor
 
@@ -38,16 +40,33 @@ _EVERY_ACL = AclBindingFilter(
     AclPermissionType.ANY,
 )
 
+hypothesis.settings.register_profile("sanyuan", deadline=None)  # a busy machine breaks no law
+hypothesis.settings.load_profile("sanyuan")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The order of the run; a single process keeps the usual one otherwise."""
+    check_shared(items)
+    shells_first(items)
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:  # noqa: ANN401
+    """How the process that distributes tests does it."""
+    return ByFile(config, log)
+
 
 @pytest.fixture(scope="session")
 def kafka(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator["EmbeddedKafka | ContainedKafka"]:
-    """The broker of this run, with a port that another run beside it is not likely to choose.
+    """The broker of this run: all who ask for it are in one process (workers.py).
 
     A container when SANYUAN_TEST_KAFKA is `docker` (make test-docker).
     """
-    port = ports.free(20_000 + os.getpid() % 10_000)
+    port = block_of_ports()
     if os.environ.get("SANYUAN_TEST_KAFKA") == "docker":
         yield from contained(port)
         return

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from tests.workers import block_of_ports
 
 from sanyuan.sandbox import ports
 
@@ -137,7 +138,7 @@ def serve() -> Iterator[Server]:
     programs = next(filter(_runs, _candidates()), None)
     if programs is None:
         pytest.skip(MISSING)
-    with Server(programs, ports.free(19_000 + os.getpid() % 10_000)) as server:
+    with Server(programs, block_of_ports()) as server:
         yield server
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from tests.audit.test_service import FOOD, Domain, _emptied, department, domain, send
+from tests.workers import block_of_ports
 from typer.testing import CliRunner
 
 from sanyuan.client.cli.main import app
@@ -38,7 +38,6 @@ from sanyuan.common.outbox import Draft
 from sanyuan.common.partition import partition_of
 from sanyuan.common.receipts import RestoredBackupError
 from sanyuan.common.systems import SystemFile
-from sanyuan.sandbox import ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +70,7 @@ async def reported(domain: Domain, exit_code: int, seconds: float = 60) -> Repor
             await asyncio.sleep(0.2)
 
 
-async def passed_by(connector: Connector, offset: int, seconds: float = 30) -> None:
+async def passed_by(connector: Connector, offset: int, seconds: float = 120) -> None:
     """Wait until the producer has read a seal whose positions lie beyond an offset."""
     logged = connector._producer._passed._logged
     async with asyncio.timeout(seconds):
@@ -84,7 +83,7 @@ async def passed_by(connector: Connector, offset: int, seconds: float = 30) -> N
 @pytest.fixture
 def receiver(domain: Domain) -> Iterator[str]:
     """The supervisor's receiver as a process; every system knows its address."""
-    port = ports.free(41_000 + os.getpid() % 1000)
+    port = block_of_ports()
     url = f"http://127.0.0.1:{port}"
     for path in (domain.var / "systems").glob("*.json"):
         system = SystemFile.load(path)
@@ -95,7 +94,7 @@ def receiver(domain: Domain) -> Iterator[str]:
     process = subprocess.Popen([sys.executable, "-c", run, *command, *reader])
     yield url
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 async def told(url: str, last: int, after: float = 0.0, seconds: float = 60) -> Posted:

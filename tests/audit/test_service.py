@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.wire import Raw, RawName, Wire
+from tests.workers import block_of_ports
 from typer.testing import CliRunner
 
 from sanyuan.audit.service import Standing, work
@@ -41,7 +42,6 @@ from sanyuan.common.sources import parse_source
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.merkle import EMPTY_ROOT
-from sanyuan.sandbox import ports
 from sanyuan.sandbox.embedded import EmbeddedKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -88,9 +88,9 @@ class Domain:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
 
-    async def ready(self, seconds: float = 30) -> None:
+    async def ready(self, seconds: float = 120) -> None:
         async with httpx.AsyncClient() as client, asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(httpx.HTTPError):
@@ -98,7 +98,7 @@ class Domain:
                         return
                 await asyncio.sleep(0.05)
 
-    async def logged(self, source: str, count: int, seconds: float = 90) -> None:
+    async def logged(self, source: str, count: int, seconds: float = 120) -> None:
         """Wait until so many records of a source's commands are in the published log."""
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient() as client:
@@ -121,7 +121,7 @@ class Domain:
 
 @pytest.fixture
 def domain(empty_kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Domain]:
-    made = Domain(tmp_path, empty_kafka, ports.free(30_000 + os.getpid() % 10_000))
+    made = Domain(tmp_path, empty_kafka, block_of_ports())
     asyncio.run(_establish(made))
     yield made
     made.stop()
@@ -208,7 +208,7 @@ async def test_a_follower_sees_every_record_as_it_is_logged(domain: Domain) -> N
     key = load_log_key(domain.var / LOG_KEY_FILE).verifier
     with open_source(f"{domain.url}/log", domain.file("inspection")) as source:
         following = Follower(source, domain.file("agency").agency, key, poll_s=0.05)
-        async with department(domain) as connector, asyncio.timeout(30):
+        async with department(domain) as connector, asyncio.timeout(120):
             rows = await send(domain, connector, 20)
             seen = []
             async for logged in following.records():
@@ -250,7 +250,7 @@ async def test_after_a_kill_at_every_step_the_log_goes_on(domain: Domain) -> Non
             assert domain.process is not None
             while domain.process.poll() is None:
                 sent += len(await send(domain, connector, 100))
-                assert time.monotonic() < started + 60, step
+                assert time.monotonic() < started + 120, step
                 await asyncio.sleep(0.1)
         domain.start()
         sent += len(await send(domain, connector, 100))
@@ -260,7 +260,7 @@ async def test_after_a_kill_at_every_step_the_log_goes_on(domain: Domain) -> Non
     assert (report.exit_code, report.findings) == (0, ())
 
 
-async def _emptied(connector: Connector, seconds: float = 20) -> None:
+async def _emptied(connector: Connector, seconds: float = 120) -> None:
     """Every record has its receipt: no row is left in the outbox."""
     async with asyncio.timeout(seconds):
         while connector._producer.outbox_bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.audit.test_service import AGENCY, FOOD, Domain, department, domain, send
+from tests.workers import block_of_ports
 
 from sanyuan.client.verify import verify_log
 from sanyuan.client.verify.source import ReadAuth
@@ -19,7 +20,6 @@ from sanyuan.client.verify.witnessed import Views
 from sanyuan.client.witness.keys import create_witness_key
 from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
 from sanyuan.common.tlog.policy import Policy
-from sanyuan.sandbox import ports
 
 __all__ = ["domain"]
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -30,7 +30,8 @@ Start = Callable[[str], subprocess.Popen[bytes]]
 def witnesses(domain: Domain) -> Iterator[Start]:
     """Start one of three witnesses, as a process; their policy wants two of them."""
     folders = {name: domain.var / "witnesses" / name for name in ("w1", "w2", "w3")}
-    place = {name: ports.free(40_000 + at * 100) for at, name in enumerate(folders)}
+    first = block_of_ports()
+    place = {name: first + at for at, name in enumerate(folders)}
     lines = [
         f"witness {name} {create_witness_key(folder, f'{name}.example').key} "
         f"http://127.0.0.1:{place[name]}"
@@ -53,7 +54,7 @@ def witnesses(domain: Domain) -> Iterator[Start]:
         each.wait()
 
 
-async def cosigned(domain: Domain, seconds: float = 30) -> int:
+async def cosigned(domain: Domain, seconds: float = 120) -> int:
     """Wait until the newest checkpoint is cosigned; return its size."""
     async with httpx.AsyncClient(base_url=domain.url) as client, asyncio.timeout(seconds):
         while True:
@@ -108,7 +109,7 @@ async def test_the_audit_stream_is_read_from_the_running_service(domain: Domain)
         await domain.logged(FOOD, 20)
     seen = 0
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(120),
         httpx.AsyncClient(base_url=domain.url) as client,
         client.stream("GET", "/follow", auth=ReadAuth(domain.file("inspection"))) as answer,
     ):

@@ -112,7 +112,7 @@ async def grow(lab: Lab, running: Running, count: int = 3) -> Checkpoint:
 async def cosigned(lab: Lab, size: int) -> bytes:
     """Wait for a cosigned checkpoint of at least this size."""
     path = lab.folder / "checkpoint.cosigned"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             if path.exists() and Checkpoint.open_unverified(path.read_bytes()).size >= size:
                 return path.read_bytes()

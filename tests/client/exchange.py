@@ -237,7 +237,7 @@ class Side:
 
     async def shows(self, count: int) -> list[Decision]:
         """What waits to be handed out, once it is so much."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(found := self.desk.waiting(self.system.source)) < count:  # noqa: ASYNC110  it looks into a tray
                 await asyncio.sleep(0.01)
         return found

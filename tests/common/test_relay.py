@@ -75,7 +75,7 @@ async def test_rows_that_a_seal_covered_while_they_waited_are_not_sent_again(
     relay._submitted[STREAM] = 5
     relay.repair(STREAM, 1)
     running = asyncio.create_task(relay.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await relay.drained()
     assert not relay._repairs
     running.cancel()

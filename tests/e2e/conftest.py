@@ -1,7 +1,6 @@
 """One whole installation for all tests that need one: founded as `make up` founds it, running."""
 
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +8,10 @@ from typing import NamedTuple
 
 import pytest
 from rich.console import Console
+from tests.workers import block_of_ports
 
 from sanyuan.common.topics import SERVICES
-from sanyuan.sandbox import ports, settings
+from sanyuan.sandbox import settings
 from sanyuan.sandbox.demo import loading
 from sanyuan.sandbox.demo.case.props import Props, find_props
 from sanyuan.sandbox.demo.cast import Cast, choose
@@ -23,31 +23,32 @@ from sanyuan.sandbox.supervisor import Supervisor
 
 
 def settings_of(var: Path) -> Settings:
-    """An installation beside others: ports that another run is not likely to choose.
-
-    They stay below 32,768, where outgoing connections begin: one of those took a broker's port
-    between a stop and the next start.
-    """
-    first = ports.free(30_000 + 10 * (os.getpid() % 250))
-    http_ports, after = dict[str, int](), first + 2  # the broker's controller is between
-    for name in SERVICES:
-        http_ports[name] = after = ports.free(after)
-        after += 1
+    """An installation beside others."""
+    first = block_of_ports()
     return replace(
         settings.load(),
         var=var,
-        kafka_port=first,
-        http_ports=http_ports,
+        kafka_port=first,  # its controller has the next one
+        http_ports={name: first + 2 + at for at, name in enumerate(SERVICES)},
         language=Language.ENGLISH,
     )
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def whole_nation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The folder of the run's one national installation: a minute's work to fill it.
+
+    Commands at a shell found and fill it (test_up_down.py); `installation` goes on with what they
+    left, or founds it when they did not run.
+    """
+    return settings_of(tmp_path_factory.mktemp("nation") / "var")
+
+
+@pytest.fixture(scope="session")
+def installation(whole_nation: Settings) -> Iterator[Installation]:
     """All systems of the demo, the broker and all services; nobody asks anything yet."""
-    var = tmp_path_factory.mktemp("installation") / "var"
-    with Supervisor(var) as supervisor:
-        yield bring_up(settings_of(var), OwnRunner(supervisor), Console(file=io.StringIO()))
+    with Supervisor(whole_nation.var) as supervisor:
+        yield bring_up(whole_nation, OwnRunner(supervisor), Console(file=io.StringIO()))
 
 
 class Theatre(NamedTuple):

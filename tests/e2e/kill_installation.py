@@ -7,13 +7,14 @@ own: what other tests empty must not be the broker of a log.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+
+from tests.workers import block_of_ports
 
 from sanyuan.client.agency import open_agency
 from sanyuan.client.joining import join, system_path
@@ -25,7 +26,7 @@ from sanyuan.common.logkeys import LOG_KEY_FILE, load_log_key
 from sanyuan.common.sources import Source
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import SERVICES
-from sanyuan.sandbox import ports, services, settings
+from sanyuan.sandbox import services, settings
 from sanyuan.sandbox.embedded import EmbeddedKafka, install
 from sanyuan.sandbox.supervisor import Supervisor
 from sanyuan.sandbox.synthetic.registers import make_registers
@@ -63,7 +64,7 @@ class Installation:
     def is_ready(self, name: str) -> bool:
         return services.ask(self.ports[name], "/ready").ready
 
-    def ready(self, names: Iterable[str] = RUNNING, limit: float = 40.0) -> None:
+    def ready(self, names: Iterable[str] = RUNNING, limit: float = 120.0) -> None:
         """Wait until services say that they work, whatever dies meanwhile."""
         for name in names:
             services.wait_until_ready(name, self.ports[name], self.var, lambda: False, limit)
@@ -95,10 +96,11 @@ def installation(
     `unregistered` systems have keys and topics' names, and nobody knows them. Every department may
     verify for `purposes`; services see `environment`.
     """
-    port = ports.free(21_000 + os.getpid() % 8_000)
+    port = block_of_ports()
     kafka = install(replace(settings.load(), var=var, kafka_port=port))
     with Supervisor(var) as supervisor:
-        chosen = {name: ports.free(port + 100 + at * 10) for at, name in enumerate(running)}
+        # The broker's controller has the next one; a standby gets the one after its service's.
+        chosen = {name: port + 2 + 2 * at for at, name in enumerate(running)}
         broker = EmbeddedKafka(kafka, supervisor)
         made = Installation(var, broker, supervisor, chosen, dict(environment or {}))
         made.kafka.start()

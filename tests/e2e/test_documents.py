@@ -18,7 +18,7 @@ from sanyuan.sandbox.synthetic.departments import FOOD_BUSINESS
 pytestmark = pytest.mark.kafka
 
 ROOT: Final = Path(__file__).parents[2]
-LIMIT_SECONDS: Final = 60
+LIMIT_SECONDS: Final = 180
 
 
 @pytest.fixture

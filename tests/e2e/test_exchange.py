@@ -35,7 +35,7 @@ PROVIDER: Final = "spare-1"
 SYSTEMS: Final = {CALLER: DEPARTMENTS[1], PROVIDER: DEPARTMENTS[0]}
 REGISTER: Final = {"91": {"status": "正常", "registered_on": "2019-05-07"}}
 LATER: Final = datetime(2099, 1, 1, tzinfo=UTC)
-WAIT: Final = 30.0
+WAIT: Final = 120.0
 ROOT: Final = Path(__file__).parents[2]
 SANYUAN: Final = str(Path(sys.executable).with_name("sanyuan"))
 
@@ -129,7 +129,7 @@ async def test_a_conditional_resource_waits_for_its_provider(made: Installation)
             reason = None if allow else "用途不符"
             said = await provider.decide_grant(pending.request, allow=allow, reason=reason)
             assert said.reason is None, said
-            word = await caller.grant_decided(pending.request, timeout=10)
+            word = await caller.grant_decided(pending.request, timeout=WAIT)
             if allow:
                 assert isinstance(word, Granted)
                 ended = await provider.revoke_grant(word.terms.grant, reason="审查结束")
@@ -201,7 +201,7 @@ def served(made: Installation, code: str, database: Path) -> Iterator[None]:
         assert "serving" in process.stdout.readline()
         yield
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
 
 
 def test_the_same_at_a_terminal(made: Installation, database: Path) -> None:
@@ -261,7 +261,7 @@ def test_the_documents_provider_answers_the_documents_caller(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=WAIT,
             check=False,
         )
         provider.kill()

@@ -18,7 +18,7 @@ from sanyuan.sandbox.demo.evidence import wait_until_quiet
 from sanyuan.sandbox.demo.load.layout import PROCESSES, folder_of, name_of, published_of, system_of
 from sanyuan.sandbox.demo.load.mix import KINDS
 from sanyuan.sandbox.demo.load.orders import order, read_run
-from sanyuan.sandbox.demo.load.progress import Outcome, Phase, Progress, load, together
+from sanyuan.sandbox.demo.load.progress import PROGRESS, Outcome, Phase, Progress, load, together
 from sanyuan.sandbox.demo.load.published import Published
 from sanyuan.sandbox.demo.load.schedule import EVERYBODY, TOPICS, Plan, steps_of
 from sanyuan.sandbox.runner import OwnRunner
@@ -26,7 +26,9 @@ from sanyuan.sandbox.starting import Installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 300
+PROMPT_SECONDS = 5.0
+"""Half the time that a provider has: a process that is away longer may be too late for a call."""
 LEAD_SECONDS = 4.0
 
 
@@ -53,13 +55,27 @@ def wait(installation: Installation, plan: Plan, phase: Phase, ended: int = 0) -
     pytest.fail(f"not {phase} in time: {progress}")
 
 
-def expect_all_completed(plan: Plan, progress: Progress) -> None:
+def expect_all_completed(plan: Plan, progress: Progress, *, late: bool = False) -> None:
+    """All operations ended as they must; calls may have failed where a provider came back late."""
     assert progress.ended == plan.total
     wrong = (Outcome.REFUSED, Outcome.FAILED, Outcome.SURPRISING)
-    assert {outcome: progress.of(outcome) for outcome in wrong} == dict.fromkeys(wrong, 0)
-    for kind in progress.kinds.values():
-        assert kind.offered == kind.completed > 0
+    found = {outcome: progress.of(outcome) for outcome in wrong}
+    failed = progress.kinds["shared-call"].of(Outcome.FAILED) if late else 0
+    assert found == {**dict.fromkeys(wrong, 0), Outcome.FAILED: failed}
+    for name, kind in progress.kinds.items():
+        assert kind.offered == kind.completed + (failed if name == "shared-call" else 0)
+        assert kind.completed > 0
     assert progress.of(Outcome.REFUSED_AS_EXPECTED) > 0
+
+
+def seconds_until_back(installation: Installation, process: int) -> float:
+    """How long a process that was just killed takes until it goes on with its plan."""
+    folder, begun = folder_of(installation.settings.var, process), time.monotonic()
+    before = (folder / PROGRESS).stat().st_mtime_ns
+    while (folder / PROGRESS).stat().st_mtime_ns == before or load(folder).phase == "making":
+        assert time.monotonic() < begun + LIMIT_SECONDS
+        time.sleep(0.05)
+    return time.monotonic() - begun
 
 
 def decided(installation: Installation, plan: Plan) -> Counter[tuple[str, str, str]]:
@@ -97,7 +113,7 @@ def test_the_whole_catalogue_is_in_force(running: Installation) -> None:
 
 
 def test_every_answer_is_as_register_and_provider_have_it(running: Installation) -> None:
-    plan = begin(running, "calm", 200, 10)
+    plan = begin(running, "calm", 200, 6)
     expect_all_completed(plan, wait(running, plan, "done"))
 
 
@@ -105,11 +121,12 @@ def test_every_answer_is_as_register_and_provider_have_it(running: Installation)
 def test_a_killed_process_goes_on_where_its_outbox_and_journal_stand(
     running: Installation,
 ) -> None:
-    plan = begin(running, "killed", 200, 15)
+    plan = begin(running, "killed", 200, 10)
     wait(running, plan, "running", ended=400)
     assert isinstance(running.runner, OwnRunner)
     running.runner.kill(name_of(PROCESSES[0]))
-    expect_all_completed(plan, wait(running, plan, "done"))
+    away = seconds_until_back(running, PROCESSES[0])
+    expect_all_completed(plan, wait(running, plan, "done"), late=away > PROMPT_SECONDS)
     wait_until_quiet(running)
     counted = decided(running, plan)
     assert len(counted) == sum(1 for _ in steps_of(plan, EVERYBODY))

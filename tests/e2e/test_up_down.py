@@ -11,31 +11,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import settings_of
 
+from sanyuan.client.joining import join
+from sanyuan.common.sources import Source
 from sanyuan.sandbox import daemon, run_folder
-from sanyuan.sandbox.settings import port_setting
+from sanyuan.sandbox.settings import Settings, port_setting
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 COMMAND = (sys.executable, "-m", "sanyuan.sandbox")
-LIMIT_SECONDS = 180
+LIMIT_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
-def var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("shell") / "var"
-    yield folder
-    daemon.halt(folder)
+def var(whole_nation: Settings) -> Iterator[Path]:
+    yield whole_nation.var
+    daemon.halt(whole_nation.var)
 
 
 @pytest.fixture(scope="module")
-def environment(var: Path) -> dict[str, str]:
-    chosen = settings_of(var)
+def environment(whole_nation: Settings, var: Path) -> dict[str, str]:
     return os.environ | {
         "SANYUAN_VAR": str(var),
-        "SANYUAN_KAFKA_PORT": str(chosen.kafka_port),
-        **{port_setting(name): str(port) for name, port in chosen.http_ports.items()},
+        "SANYUAN_KAFKA_PORT": str(whole_nation.kafka_port),
+        **{port_setting(name): str(port) for name, port in whole_nation.http_ports.items()},
         "SANYUAN_LANG": "en",
         "COLUMNS": "120",
         "XDG_STATE_HOME": str(var.parent / "state"),
@@ -111,11 +110,11 @@ def test_an_interrupted_start_leaves_nothing_running_and_says_how_to_go_on(
         stderr=subprocess.STDOUT,
         text=True,
     )
-    end = time.monotonic() + 60
+    end = time.monotonic() + LIMIT_SECONDS
     while not run_folder.states(var / "run") and time.monotonic() < end:
         time.sleep(0.05)
     begun.send_signal(signal.SIGINT)
-    text, _ = begun.communicate(timeout=60)
+    text, _ = begun.communicate(timeout=LIMIT_SECONDS)
 
     # Python itself may end by the signal when it struck inside of `exec`: shells call both 130.
     assert begun.returncode in (130, -signal.SIGINT), text
@@ -125,12 +124,15 @@ def test_an_interrupted_start_leaves_nothing_running_and_says_how_to_go_on(
 
 
 def test_clean_asks_first_and_keeps_what_is_not_ours(
-    environment: dict[str, str], var: Path, tmp_path: Path
+    environment: dict[str, str], tmp_path: Path
 ) -> None:
-    code, text = run(environment, "clean", answer="n\n")
+    var = tmp_path / "var"
+    join(var, Source("cn", "department", "11110000000012345X", "permits"))
+    ours = {**environment, "SANYUAN_VAR": str(var)}
+    code, text = run(ours, "clean", answer="n\n")
     assert (code, var.exists()) == (0, True)
     assert "Nothing was touched" in text
-    assert run(environment, "clean", answer="y\n")[0] == 0
+    assert run(ours, "clean", answer="y\n")[0] == 0
     assert not var.exists()
 
     (tmp_path / "thesis.txt").touch()

@@ -194,7 +194,7 @@ class Wire:
         assert error == 0, error
         return int(offset)
 
-    async def find(self, wanted: Sequence[Any], seconds: float = 10.0) -> list[Found]:
+    async def find(self, wanted: Sequence[Any], seconds: float = 60.0) -> list[Found]:
         """Read until each predicate of `wanted` has one record; returns those, in their order."""
         missing = dict(enumerate(wanted))
         found: dict[int, Found] = {}

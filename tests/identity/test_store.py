@@ -30,20 +30,19 @@ def connection(scratch: Scratch) -> Iterator[Connection]:
         yield opened
 
 
-@st.composite
-def changes(draw: st.DrawFn) -> Changes:
-    keys = st.tuples(st.sampled_from(PARTICIPANTS), st.sampled_from(SUBJECTS))
-    issued = st.builds(Issued, st.sampled_from(PARTICIPANTS), INSTANTS)
-    return Changes(
-        secrets=draw(
-            st.dictionaries(
-                st.sampled_from(SUBJECTS), st.none() | st.binary(min_size=32, max_size=32)
-            )
-        ),
-        watches=draw(st.dictionaries(keys, WATCHES)),
-        buckets=draw(st.dictionaries(st.sampled_from(PARTICIPANTS), INSTANTS)),
-        issued=draw(st.dictionaries(st.sampled_from(JTIS), issued)),
-    )
+CHANGES = st.builds(
+    Changes,
+    secrets=st.dictionaries(
+        st.sampled_from(SUBJECTS), st.none() | st.binary(min_size=32, max_size=32)
+    ),
+    watches=st.dictionaries(
+        st.tuples(st.sampled_from(PARTICIPANTS), st.sampled_from(SUBJECTS)), WATCHES
+    ),
+    buckets=st.dictionaries(st.sampled_from(PARTICIPANTS), INSTANTS),
+    issued=st.dictionaries(
+        st.sampled_from(JTIS), st.builds(Issued, st.sampled_from(PARTICIPANTS), INSTANTS)
+    ),
+)
 
 
 def possible(state: State, change: Changes) -> Changes:
@@ -52,7 +51,7 @@ def possible(state: State, change: Changes) -> Changes:
     return replace(change, issued=issued)
 
 
-HISTORIES = st.lists(changes(), max_size=5)
+HISTORIES = st.lists(CHANGES, max_size=5)
 
 
 @settings(deadline=None)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -25,13 +28,13 @@ from tests.license_exchange.conftest import (
     Exchange,
     assertion,
     content,
-    database,
     for_person,
     granted,
     of_company,
     published,
     world,
 )
+from tests.stores import in_memory
 
 from sanyuan.common.contracts import license_exchange as messages
 from sanyuan.common.contracts.message import Message
@@ -189,6 +192,28 @@ def prepared(connection: Connection) -> Exchange:
     return exchange
 
 
+@contextmanager
+def copied() -> Iterator[Exchange]:
+    """What `prepared` makes, in memory, as a copy: making it takes longer than a law does."""
+    with in_memory(()) as connection:
+        driver_of(connection).executescript(_prepared())
+        yield Exchange(connection, WORLD, RULES)
+
+
+@cache
+def _prepared() -> str:
+    with in_memory(store.MODELS) as connection:
+        prepared(connection)
+        connection.commit()
+        return "\n".join(driver_of(connection).iterdump())
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
 def commands(exchange: Exchange, steps: Sequence[tuple[Asked, int]]) -> list[Command[Message]]:
     made = []
     for (source, data, opened), days in steps:
@@ -218,8 +243,7 @@ def seen(outcome: Outcome) -> object:
 def dump(connection: Connection, now: datetime) -> list[str]:
     """Every row that still means something; when the others go depends on when batches come."""
     store.forget_expired(connection, int(now.timestamp()) * 1_000_000)
-    driver: Any = connection.connection.driver_connection
-    return sorted(driver.iterdump())
+    return sorted(driver_of(connection).iterdump())
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -228,21 +252,19 @@ def test_deciding_a_batch_whole_is_deciding_it_in_any_split(
     steps: list[tuple[Asked, int]], data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(steps)))
-    with database() as one, database() as two:
-        whole, split = prepared(one), prepared(two)
+    with copied() as whole, copied() as split:
         asked = commands(whole, steps)
         together = whole.decide(*asked)
         apart = [*split.decide(*asked[:at]), *split.decide(*asked[at:])]
         assert [seen(each) for each in together] == [seen(each) for each in apart]
-        assert dump(one, whole.now) == dump(two, whole.now)
+        assert dump(whole.connection, whole.now) == dump(split.connection, whole.now)
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_deciding_a_batch_whole_is_deciding_one_by_one(steps: list[tuple[Asked, int]]) -> None:
-    with database() as one, database() as two:
-        whole, single = prepared(one), prepared(two)
+    with copied() as whole, copied() as single:
         asked = commands(whole, steps)
         apart = [outcome for each in asked for outcome in single.decide(each)]
         assert [seen(each) for each in whole.decide(*asked)] == [seen(each) for each in apart]
-        assert dump(one, whole.now) == dump(two, whole.now)
+        assert dump(whole.connection, whole.now) == dump(single.connection, whole.now)

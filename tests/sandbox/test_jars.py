@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_no_network_is_one_clear_error_and_nothing_is_kept(
 
     assert "proxy" in str(caught.value.do)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_of_two_that_want_the_same_jars_one_fetches_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jar = tmp_path / "any.jar"
+    jar.write_bytes(b"content")
+    sha256, home = jars.digest_of(jar), tmp_path / "cache" / "kafka"
+    with ThreadPoolExecutor(2) as pool:
+        # The file goes to whoever fetches first: there is nothing left for a second one to fetch.
+        both = [pool.submit(_fetch_from, jar, home, monkeypatch, sha256) for _ in range(2)]
+        for each in both:
+            each.result()
+
+    assert [file.read_bytes() for file in home.iterdir()] == [b"content"]
 
 
 def test_a_whole_folder_appears_in_one_step(

@@ -1,7 +1,7 @@
 import importlib.util
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -77,10 +77,16 @@ def test_what_the_demo_needs_is_pinned_alike_in_both_sets() -> None:
 def test_an_unchanged_environment_costs_next_to_nothing() -> None:
     command = [sys.executable, str(ROOT / "scripts/setup.py"), "dev"]
     subprocess.run(command, check=True)  # makes it current, should this clone's not be
-    begun = time.monotonic()
+    begun = children_cpu_seconds()
     subprocess.run(command, check=True)
 
-    assert time.monotonic() - begun < 1.0  # 0.13 s when the machine has nothing else to do
+    assert children_cpu_seconds() - begun < 1.0  # 0.13 s when the machine has nothing else to do
+
+
+def children_cpu_seconds() -> float:
+    """What ended children took of the processor: other load makes nobody wait for that."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 @pytest.mark.parametrize(

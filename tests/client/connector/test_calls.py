@@ -67,18 +67,18 @@ def answer(
 
 
 async def posted(exchange: Exchange, count: int = 1) -> list[Record]:
-    async with asyncio.timeout(5), exchange.changed:
+    async with asyncio.timeout(30), exchange.changed:
         await exchange.changed.wait_for(lambda: len(exchange.calls()) >= count)
     return exchange.calls()
 
 
 async def first_result(side: Side) -> CallResult:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await anext(side.me.answers())
 
 
 async def first_unexpected(side: Side) -> Decision:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await anext(side.me.decisions())
 
 

@@ -54,7 +54,7 @@ async def ask(
 ) -> CallResult:
     """One call from side to side."""
     caller, provider = food(exchange, folder), tax(exchange, folder)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         task = asyncio.create_task(provider.me.serve_resource(CODE, answer))
         result = await caller.me.call_resource(TERMS, parameters or {"code": "91"})
         task.cancel()
@@ -64,7 +64,7 @@ async def ask(
 
 async def answers(exchange: Exchange, count: int) -> list[Record]:
     """Everything in the caller's inbox, once it is as much as expected, and a moment later."""
-    async with asyncio.timeout(5), exchange.changed:
+    async with asyncio.timeout(30), exchange.changed:
         await exchange.changed.wait_for(lambda: len(exchange.topics[INBOX]) >= count)
     await asyncio.sleep(0.05)
     return exchange.records(INBOX)
@@ -153,7 +153,7 @@ async def test_a_function_that_does_not_answer_fails_its_call_and_no_other(
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
     exchange.catalog = by_turns
     with capture_logs() as logs:
-        async with running(caller, provider), asyncio.timeout(5):
+        async with running(caller, provider), asyncio.timeout(30):
             both = {CODE: answer, "306002/000002": look_up}
             task = asyncio.create_task(provider.me.serve_resources(both))
             failed = await caller.me.call_resource(TERMS, {"code": "secret-91"})
@@ -258,7 +258,7 @@ async def test_a_slow_resource_holds_up_no_other(exchange: Exchange, tmp_path: P
         return {"status": "at last"}
 
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(10):
+    async with running(caller, provider), asyncio.timeout(30):
         task = asyncio.create_task(provider.me.serve_resources({CODE: slow, other: look_up}))
         many = serving.RUNNING + 5
         await caller.me.request_calls([Call(TERMS, {"code": "91"})] * many)
@@ -274,7 +274,7 @@ async def test_a_call_waits_in_the_inbox_until_somebody_serves_its_resource(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         asked = asyncio.create_task(caller.me.call_resource(TERMS, {"code": "91"}))
         await until(lambda: provider.rows("inbox_row") == 1)
         await provider.crash()
@@ -286,7 +286,7 @@ async def test_a_call_waits_in_the_inbox_until_somebody_serves_its_resource(
 
 
 async def until(holds: Any) -> None:  # noqa: ANN401  a condition
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110  it looks into a database
             await asyncio.sleep(0.01)
 
@@ -300,7 +300,7 @@ async def test_a_provider_that_dies_before_its_answer_is_durable_answers_once(
         await never.wait()
 
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         asked = asyncio.create_task(caller.me.call_resource(TERMS, {"code": "91"}))
         task = asyncio.create_task(provider.me.serve_resource(CODE, dies))
         await until(lambda: provider.rows("inbox_row") == 1)
@@ -318,7 +318,7 @@ async def test_a_provider_that_dies_before_its_durable_answer_is_sent_answers_on
     exchange: Exchange, tmp_path: Path
 ) -> None:
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         provider.post.cut = True
         asked = asyncio.create_task(caller.me.call_resource(TERMS, {"code": "91"}))
         task = asyncio.create_task(provider.me.serve_resource(CODE, look_up))
@@ -338,7 +338,7 @@ async def test_an_admission_that_is_read_again_is_answered_once(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         task = asyncio.create_task(provider.me.serve_resource(CODE, look_up))
         await caller.me.call_resource(TERMS, {"code": "91"})
         exchange.repeat("inbox-tax")
@@ -356,7 +356,7 @@ async def test_whoever_stops_serving_leaves_its_calls_to_the_next(
         await asyncio.Event().wait()
 
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         asked = asyncio.create_task(caller.me.call_resource(TERMS, {"code": "91"}))
         first = asyncio.create_task(provider.me.serve_resource(CODE, waits))
         await started.wait()
@@ -389,7 +389,7 @@ async def test_what_nobody_serves_is_shown_when_it_is_too_late(
 
     exchange.catalog = late
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         await caller.me.request_calls([Call(TERMS, {"code": "91"})])
         shown = await anext(provider.me.decisions())
     assert shown.unexpected == serving.OVERLOOKED
@@ -413,7 +413,7 @@ async def test_a_false_admission_is_shown_and_never_answered(
         exchange, call, admission(exchange, call, **changed), source
     )
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         task = asyncio.create_task(provider.me.serve_resource(CODE, look_up))
         await caller.me.request_calls([Call(TERMS, {"code": "91"})])
         shown = await anext(provider.me.decisions())
@@ -430,7 +430,7 @@ async def test_a_caller_whom_the_catalog_knows_before_us_is_looked_up(
     world.admit(newcomer)
     provider = tax(exchange, tmp_path)
     caller = Side(exchange, system_file(newcomer), tmp_path / "new.db")
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         asked = asyncio.create_task(caller.me.call_resource(TERMS, {"code": "91"}))
         task = asyncio.create_task(provider.me.serve_resource(CODE, look_up))
         provider.seen = before
@@ -444,7 +444,7 @@ async def test_answers_wait_while_the_outbox_is_full(
 ) -> None:
     monkeypatch.setattr(serving, "FULL_SECONDS", 0.01)
     caller, provider = food(exchange, tmp_path), tax(exchange, tmp_path)
-    async with running(caller, provider), asyncio.timeout(5):
+    async with running(caller, provider), asyncio.timeout(30):
         provider.post.full = OutboxFullError("full")
         task = asyncio.create_task(provider.me.serve_resource(CODE, look_up))
         asked = asyncio.create_task(caller.me.call_resource(TERMS, {"code": "91"}))

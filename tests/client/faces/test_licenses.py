@@ -54,7 +54,7 @@ def exchange(world: World) -> Exchange:
 
 async def asked(exchange: Exchange, count: int = 1) -> Record:
     """The command that was sent last, once that many were."""
-    async with asyncio.timeout(5), exchange.changed:
+    async with asyncio.timeout(30), exchange.changed:
         await exchange.changed.wait_for(lambda: len(exchange.topics[TOPIC]) >= count)
     return exchange.records(TOPIC)[-1]
 
@@ -112,7 +112,7 @@ async def answered(
 async def test_a_licence_is_issued_sealed(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
     content = {"serial": "7", "fields": {"premises": "某街1号"}}
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         decision, command = await answered(
             exchange,
             side,
@@ -132,7 +132,7 @@ async def test_an_assertion_that_is_not_needed_is_not_there(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         _, command = await answered(
             exchange,
             side,
@@ -160,7 +160,7 @@ async def test_a_licence_is_changed(
     kind: str,
 ) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         decision, command = await answered(exchange, side, ask, kind, license=NAME, version=1)
     assert decision.type == f"license-exchange.{kind}.v1"
     assert command.envelope.data["license"] == NAME
@@ -170,7 +170,7 @@ async def test_becoming_an_issuer_is_two_records_and_one_call(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         becoming = asyncio.create_task(side.me.become_issuer())
         decide(exchange, await asked(exchange), "issuer-opened", key=KEY)
         delegating = await asked(exchange, 2)
@@ -182,7 +182,7 @@ async def test_becoming_an_issuer_is_two_records_and_one_call(
 
 async def test_who_may_not_issue_delegates_nothing(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         decision, _ = await answered(
             exchange,
             side,
@@ -207,7 +207,7 @@ def request(me: ConnectedSystem) -> Awaitable[LicensesShared | Declined]:
 async def test_fields_come_plain_and_as_a_credential(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
     answer = {"licenses": [SHOWN], "others": ["f" * 32]}
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         outcome, command = await answered(
             exchange,
             side,
@@ -227,7 +227,7 @@ async def test_fields_come_plain_and_as_a_credential(exchange: Exchange, tmp_pat
 
 async def test_a_refusal_says_why(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         outcome, _ = await answered(
             exchange, side, request, "sharing-refused", reason="quota", detail="used up"
         )
@@ -239,7 +239,7 @@ async def test_an_answer_that_cannot_be_read_is_an_error(
     exchange: Exchange, tmp_path: Path
 ) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         with pytest.raises(UnreadableAnswerError):
             await answered(
                 exchange,
@@ -255,7 +255,7 @@ async def test_an_answer_that_cannot_be_read_is_an_error(
 
 async def test_a_code_is_opened_and_redeemed(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         presented, _ = await answered(
             exchange,
             side,
@@ -297,7 +297,7 @@ async def test_what_breaks_a_contract_is_never_sent(
     exchange: Exchange, tmp_path: Path, ask: Callable[[ConnectedSystem], Awaitable[object]]
 ) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         with pytest.raises(MalformedCommandError):
             await ask(side.me)
     assert not exchange.topics[TOPIC]
@@ -306,7 +306,7 @@ async def test_what_breaks_a_contract_is_never_sent(
 async def test_what_became_of_a_licence_is_a_notice(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
     changed = {"license": NAME, "version": 2, "change": "revoked", "grounds": "violation"}
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         kind = "license-exchange.license-changed.v1"
         exchange.send(LICENSE_EXCHANGE, "inbox-food-permits", kind, changed)
         exchange.send(FOOD, "inbox-food-permits", kind, changed)
@@ -318,7 +318,7 @@ async def test_what_became_of_a_licence_is_a_notice(exchange: Exchange, tmp_path
 
 async def test_a_dispute_is_raised_and_answered_sealed(exchange: Exchange, tmp_path: Path) -> None:
     side = food(exchange, tmp_path)
-    async with running(side), asyncio.timeout(5):
+    async with running(side), asyncio.timeout(30):
         raised, command = await answered(
             exchange,
             side,

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.client.witness.conftest import LOG, NOW, Bench, Tree
+from tests.workers import block_of_ports
 from typer.testing import CliRunner
 
 from sanyuan.client.cli.main import app
@@ -28,7 +29,6 @@ from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.cosignature import CosignerKey, verify_cosignatures
 from sanyuan.common.tlog.misbehaviour import Misbehaviour
 from sanyuan.common.tlog.witnessing import AddCheckpoint, parse_answer
-from sanyuan.sandbox import ports
 
 HONEST = Tree()
 UPSERT = "sanyuan.client.witness.store.upsert"
@@ -265,7 +265,7 @@ def test_evidence_is_checked_at_a_terminal(bench: Bench, tmp_path: Path) -> None
 
 @pytest.mark.kill
 def test_a_witness_process_that_is_killed_remembers_what_it_cosigned(tmp_path: Path) -> None:
-    folder, port = tmp_path / "w", ports.free(29_000)
+    folder, port = tmp_path / "w", block_of_ports()
     made = CliRunner().invoke(app, ["witness", "init", str(folder), "--name", "w.example"])
     key = CosignerKey.parse(made.output.strip())
     sizes = [0, 3, 9, 40]

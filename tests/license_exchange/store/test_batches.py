@@ -16,8 +16,16 @@ from tests.license_exchange.conftest import (
     Exchange,
     of_company,
 )
-from tests.license_exchange.test_laws import HANDLES, STEPS, TOKENS, Asked, commands, prepared
-from tests.stores import Scratch, in_memory
+from tests.license_exchange.test_laws import (
+    HANDLES,
+    STEPS,
+    TOKENS,
+    Asked,
+    commands,
+    copied,
+    prepared,
+)
+from tests.stores import Scratch
 
 from sanyuan.license_exchange import store
 from sanyuan.license_exchange.decide import decide, wanted
@@ -53,7 +61,8 @@ def everything(connection: Connection) -> State:
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_what_is_loaded_is_what_was_decided(steps: list[tuple[Asked, int]]) -> None:
-    check_batch(in_memory, steps)
+    with copied() as exchange:
+        check_batch(exchange, steps)
 
 
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
@@ -62,28 +71,28 @@ def test_what_is_loaded_is_what_was_decided(steps: list[tuple[Asked, int]]) -> N
 def test_a_server_gives_back_what_was_decided(
     scratch: Scratch, steps: list[tuple[Asked, int]]
 ) -> None:
-    check_batch(scratch, steps)
-
-
-def check_batch(scratch: Scratch, steps: list[tuple[Asked, int]]) -> None:
     with scratch(store.MODELS) as connection:
-        exchange = prepared(connection)
-        asked = commands(exchange, steps)
-        handler = exchange.handler
-        reading = Reading.of(exchange.world.directory, KEYS.blind_index, handler.sealing)
-        requests = [reading.request(command) for command in asked]
-        before = everything(connection)
-        loaded = store.load(connection, wanted(requests), VAULT)
-        decision = decide(loaded, requests, handler._around(exchange.world.directory))
-        store.commit(connection, loaded, decision.changes, VAULT)
-        expected = evolve(before, decision.changes)
-        found = everything(connection)
-        for name in ("types", "keys", "lists", "licenses", "versions", "holder_keys", "grants"):
-            assert getattr(found, name) == getattr(expected, name), name
-        relied = {name: systems for name, systems in expected.reliance.items() if systems}
-        assert found.reliance == relied
-        still_open = {name: each for name, each in expected.disputes.items() if each.is_open}
-        assert found.disputes == still_open
+        check_batch(prepared(connection), steps)
+
+
+def check_batch(exchange: Exchange, steps: list[tuple[Asked, int]]) -> None:
+    connection = exchange.connection
+    asked = commands(exchange, steps)
+    handler = exchange.handler
+    reading = Reading.of(exchange.world.directory, KEYS.blind_index, handler.sealing)
+    requests = [reading.request(command) for command in asked]
+    before = everything(connection)
+    loaded = store.load(connection, wanted(requests), VAULT)
+    decision = decide(loaded, requests, handler._around(exchange.world.directory))
+    store.commit(connection, loaded, decision.changes, VAULT)
+    expected = evolve(before, decision.changes)
+    found = everything(connection)
+    for name in ("types", "keys", "lists", "licenses", "versions", "holder_keys", "grants"):
+        assert getattr(found, name) == getattr(expected, name), name
+    relied = {name: systems for name, systems in expected.reliance.items() if systems}
+    assert found.reliance == relied
+    still_open = {name: each for name, each in expected.disputes.items() if each.is_open}
+    assert found.disputes == still_open
 
 
 def test_only_what_was_asked_for_is_loaded(connection: Connection) -> None:

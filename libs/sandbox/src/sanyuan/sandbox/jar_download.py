@@ -21,7 +21,8 @@ from jgo.constants import MAVEN_CENTRAL_URL
 
 from sanyuan.client.progress import Report
 from sanyuan.common.errors import SanyuanError
-from sanyuan.sandbox.jars import VERSION, Jar, digest_of
+from sanyuan.sandbox.alone import alone_in
+from sanyuan.sandbox.jars import VERSION, Jar, digest_of, is_whole
 
 STEP: Final = f"Apache Kafka {VERSION}"
 _AGE: Final = 1_767_225_600
@@ -44,17 +45,23 @@ class CacheFolderError(SanyuanError):
 
 
 def fetch(jars: Sequence[Jar], home: Path, report: Report) -> None:
-    """Fetches `jars` into the new folder `home`.
+    """Fetches `jars` into the new folder `home`; whoever else wants them meanwhile waits for us.
 
     Raises JarsUnavailableError, JarForgedError or CacheFolderError, having written nothing then.
     """
     with _writing(home.parent):
         home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".kafka-", dir=home.parent) as scratch:
-            whole = Path(scratch, "whole")
-            whole.mkdir()
-            _fetch_all(jars, Path(scratch, "repository"), whole, report)
-            _publish(whole, home)
+        with alone_in(home.parent):
+            if not is_whole(home, jars):
+                _fetch_to(home, jars, report)
+
+
+def _fetch_to(home: Path, jars: Sequence[Jar], report: Report) -> None:
+    with tempfile.TemporaryDirectory(prefix=".kafka-", dir=home.parent) as scratch:
+        whole = Path(scratch, "whole")
+        whole.mkdir()
+        _fetch_all(jars, Path(scratch, "repository"), whole, report)
+        _publish(whole, home)
 
 
 def _fetch_all(jars: Sequence[Jar], repository: Path, whole: Path, report: Report) -> None:

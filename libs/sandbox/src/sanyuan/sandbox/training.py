@@ -26,6 +26,7 @@ from confluent_kafka.admin import (
 from sanyuan.client.broker import Broker
 from sanyuan.client.progress import Report, silent
 from sanyuan.common.errors import SanyuanError
+from sanyuan.sandbox.alone import alone_in
 from sanyuan.sandbox.java import OPTIONS, Java
 from sanyuan.sandbox.kafka import Kafka
 
@@ -38,17 +39,22 @@ _END_SECONDS: Final = 120
 def ensure(java: Java, report: Report = silent) -> Java:
     """Returns `java` with its archive, training it when there is none; without when that fails."""
     archive = java.jars.parent / _name(java)
-    if not archive.exists():
-        with tempfile.TemporaryDirectory(prefix=".kafka-", dir=archive.parent) as scratch:
-            try:
-                _train(Java(java.jars, None, java.executable), Path(scratch), report).replace(
-                    archive
-                )
-            except (SanyuanError, KafkaException, OSError, subprocess.TimeoutExpired):
-                # A broker that starts a second later is no reason to stop anybody.
-                report(STEP, _STAGES, _STAGES)
-                return java
+    try:
+        if not archive.exists():
+            with alone_in(archive.parent):
+                if not archive.exists():
+                    _make(archive, java, report)
+    except (SanyuanError, KafkaException, OSError, subprocess.TimeoutExpired):
+        # A broker that starts a second later is no reason to stop anybody.
+        report(STEP, _STAGES, _STAGES)
+        return java
     return Java(java.jars, archive, java.executable)
+
+
+def _make(archive: Path, java: Java, report: Report) -> None:
+    with tempfile.TemporaryDirectory(prefix=".kafka-", dir=archive.parent) as scratch:
+        made = _train(Java(java.jars, None, java.executable), Path(scratch), report)
+        made.replace(archive)
 
 
 def _name(java: Java) -> str:
