@@ -173,7 +173,7 @@ def test_a_process_gets_to_this_step_under_load_and_dies_there(
 
 
 @pytest.fixture
-def kafka(nation: Nation) -> EmbeddedKafka:
+def own_kafka(nation: Nation) -> EmbeddedKafka:
     return EmbeddedKafka(nation.installation.kafka, nation.supervisor)
 
 
@@ -201,25 +201,25 @@ def test_a_broker_that_is_killed_comes_back_and_nobody_else_ends(nation: Nation)
 
 
 def test_a_broker_that_is_away_for_ten_seconds_is_waited_for_and_said(
-    nation: Nation, kafka: EmbeddedKafka
+    nation: Nation, own_kafka: EmbeddedKafka
 ) -> None:
     before = deaths(nation)
-    assert asyncio.run(seconds_to_close_without_broker(nation, kafka)) < 8
+    assert asyncio.run(seconds_to_close_without_broker(nation, own_kafka)) < 8
     end = time.monotonic() + 6
     nation.until(lambda: not any(is_ready(nation, name) for name in services.NAMES))
     time.sleep(max(0.0, end - time.monotonic()))
-    kafka.start()
+    own_kafka.start()
     nation.goes_on([KAFKA])
     nation.until(lambda: all(is_ready(nation, name) for name in services.NAMES))
     assert deaths(nation) == before
 
 
-async def seconds_to_close_without_broker(nation: Nation, kafka: EmbeddedKafka) -> float:
+async def seconds_to_close_without_broker(nation: Nation, own_kafka: EmbeddedKafka) -> float:
     """Connect, stop the broker, send something, leave: whoever waits is told."""
     file = SystemFile.load(system_path(nation.var, VISITOR))
     async with Connector.open([file], nation.var / "visitor.db") as connector:
         visitor = ConnectedSystem(connector, file)
-        await asyncio.to_thread(kafka.stop)
+        await asyncio.to_thread(own_kafka.stop)
         await visitor.send(RevokeAssertion, {"jti": str(uuid4())}, {})
         waiting = asyncio.ensure_future(anext(visitor.decisions()))
         begun = time.monotonic()
