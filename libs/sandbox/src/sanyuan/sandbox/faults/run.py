@@ -44,11 +44,12 @@ def faults(settings: Settings, console: Console, *, seconds: float, rate: float,
                 campaign.settle()
             report = evidence.verify(nation.installation, console)
             found, tallies = count(nation, report)
-            log, keys = str(nation.var / "audit" / "log"), evidence.keys_of(nation.installation)
-            missed, tried = tampered(log, *keys, seed, console)
+            console.print("", kinds_table(tallies, words), "")
+        log, keys = str(own.var / "audit" / "log"), evidence.keys_of(nation.installation)
+        missed, tried = tampered(log, *keys, seed, console)
     measures = [missed, *rows(campaign, report, found, tallies), tried]
     save(settings.var / "faults.json", measures)
-    console.print("", kinds_table(tallies, words), "", as_table(measures, words))
+    console.print("", as_table(measures, words))
     kinds_are_sound = not any(each.faults for each in tallies.values())
     log_is_sound = report.exit_code == 0 and found.misnumbered == 0 and missed.value == 0
     return log_is_sound and kinds_are_sound
