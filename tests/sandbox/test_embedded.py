@@ -64,7 +64,7 @@ def test_a_restart_keeps_the_port_and_takes_seconds(kafka: EmbeddedKafka) -> Non
     kafka.restart()
 
     assert kafka.admin == before
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60  # 4 s on an idle machine
 
 
 def test_a_value_of_60_kib_with_attachments_of_512_kib_fits(empty_kafka: EmbeddedKafka) -> None:

@@ -247,4 +247,4 @@ def test_eighty_systems_take_seconds(empty_kafka: EmbeddedKafka, tmp_path: Path)
     print(f"81 systems: {spent:.2f} s, {done.granted} permissions")  # noqa: T201  a figure to see with -s
 
     assert len(done.connected) == 81
-    assert spent < 15
+    assert spent < 60  # 3 s on an idle machine
