@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from sanyuan.catalog.api import Reads
 from sanyuan.client.cli import catalogue
+from sanyuan.client.cli.console import OUT
 from sanyuan.client.cli.main import app
 from sanyuan.client.searching import SearchError, search_catalogue
 from sanyuan.common.contracts.catalog import Sharing
@@ -74,7 +75,8 @@ def answering(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    ended = CliRunner().invoke(app, ["search", *arguments], env={"COLUMNS": "120"})
+    OUT.width = 120  # what COLUMNS said when it was made may be less
+    ended = CliRunner().invoke(app, ["search", *arguments])
     return ended.exit_code, ended.stdout, ended.stderr
 
 
