@@ -42,6 +42,21 @@ def test_what_only_leads_to_a_function_is_left_out() -> None:
     assert [*waits.below["audit"].below] == ["run (threading.py)"]
 
 
+def test_a_frame_names_its_package_and_not_where_it_is_installed() -> None:
+    found = collapse(
+        [
+            "audit;go (/a b/libs/common/src/sanyuan/common/relay.py:3) 1",
+            "audit;go (/x/lib/python3.11/site-packages/nacl/bindings/crypto_sign.py:9) 1",
+            "audit;go (/usr/lib/python3.11/json/decoder.py:5) 1",
+        ]
+    )
+    assert [*found.below["audit"].below] == [
+        "go (sanyuan/common/relay.py)",
+        "go (nacl/bindings/crypto_sign.py)",
+        "go (json/decoder.py)",
+    ]
+
+
 def test_processes_are_named_by_what_they_are_for() -> None:
     assert role_of(["python", "-m", "sanyuan.license_exchange"]) == "license_exchange"
     assert role_of(["python", "-m", "sanyuan.sandbox", "bench"]) == "departments"

@@ -27,9 +27,11 @@ RATE_HZ: Final = 100
 _CHARACTER: Final = 6.6
 _PYTHON: Final = "python"
 _LINE_NUMBER: Final = re.compile(r":\d+\)$")
+_FOLDERS: Final = re.compile(r"\(/.*/(?:(?=sanyuan/)|site-packages/|python3[.\d]*/)(?=[^()]*\)$)")
+"""What comes before the package in a file's full path."""
 _PLUMBING: Final = re.compile(
     r"\((threading|asyncio/\w+|concurrent/futures/\w+|uvicorn/.*|<frozen runpy>|__main__|<string>|"
-    r"sqlalchemy/.*|multiprocessing/\w+|typer/.*|click/.*)(\.py)?\)$"
+    r"sqlalchemy/.*|multiprocessing/\w+|typer/.*|click/.*|sanyuan/sandbox/(cli|bench/\w+))(\.py)?\)$"
 )
 """Says how a function came to be called, not what for; where it is the innermost, it is kept."""
 _COLOURS: Final = ("#fde68a", "#fdba74", "#fca5a5", "#fcd34d", "#fed7aa", "#fecaca")
@@ -80,6 +82,7 @@ class Sampler:
             file = Path(self._folder.name) / f"{process.pid}.txt"
             command = [self._tool, "record", "--pid", str(process.pid), "--format", "raw"]
             command += ["--rate", str(RATE_HZ), "--output", str(file), "--nonblocking"]
+            command += ["--full-filenames"]
             quiet = subprocess.DEVNULL
             self._running.append(subprocess.Popen(command, stdout=quiet, stderr=quiet))
             self._files.append((role_of(process.cmdline()), file))
@@ -105,12 +108,17 @@ def collapse(lines: Iterable[str]) -> Frame:
     root = Frame("all")
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        role, *frames = [_LINE_NUMBER.sub(")", each) for each in stack.split(";")]
+        role, *frames = [_short(each) for each in stack.split(";")]
         telling = [frame for frame in frames if not _PLUMBING.search(frame)]
         if frames[-1:] != telling[-1:]:
             telling += frames[-1:]
         root.add([role, *telling][:MAX_DEPTH], int(count))
     return root
+
+
+def _short(frame: str) -> str:
+    """``function (package/module.py)`` of ``function (/path/package/module.py:line)``."""
+    return _FOLDERS.sub("(", _LINE_NUMBER.sub(")", frame))
 
 
 def icicle(root: Frame, title: str) -> str:

@@ -8,7 +8,7 @@ when every answer is opened and the log has it.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +41,8 @@ PATIENCE_SECONDS: Final = 120.0
 
 Sending = Callable[[int, int], Coroutine[Any, Any, object]]
 """Sends the operations from one number up to another."""
-Around = Callable[[Kind], None]
+Around = Callable[[Kind], AbstractContextManager[None]]
+"""Entered while operations of a kind, and nothing else, are carried out."""
 
 
 class UnansweredError(TimeoutError):
@@ -146,9 +147,9 @@ async def cost_of_kinds(
     exchangers: Sequence[Exchanger],
     seconds: float,
     report: Report,
-    around: Around = lambda _: None,
+    around: Around = lambda _: nullcontext(),
 ) -> dict[Kind, Cost]:
-    """Carry out each kind for about ``seconds``; ``around`` is told when one begins.
+    """Carry out each kind for about ``seconds``.
 
     Raises UnansweredError, and what the SDK raises.
     """
@@ -161,8 +162,8 @@ async def cost_of_kinds(
                 rate = RATES[kind]
                 await _carry_out(loads, kind, round(rate * WARM_SECONDS), lambda _: None)
                 await asyncio.sleep(SETTLE_SECONDS)
-                around(kind)
-                costs[kind] = await _cost(loads, kind, round(rate * seconds), report)
+                with around(kind):
+                    costs[kind] = await _cost(loads, kind, round(rate * seconds), report)
         finally:
             for receiver in receivers:
                 receiver.cancel()

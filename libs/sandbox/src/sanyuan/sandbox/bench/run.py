@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -120,14 +121,11 @@ def _memory_rows(point: Point, least: Point) -> Iterator[Measure]:
 
 
 def _kinds(setting: Setting, report: Report, wanted: Wanted) -> list[Measure]:
-    sampling = _Sampling(wanted.flame)
+    around = partial(_sampled, path=wanted.flame)
     var = setting.installation.settings.var
     costs = asyncio.run(
-        cost_of_kinds(
-            var, setting.calls, setting.exchangers, wanted.seconds, report, sampling.around
-        )
+        cost_of_kinds(var, setting.calls, setting.exchangers, wanted.seconds, report, around)
     )
-    sampling.end()
     calls = Measure("shared-call", costs["shared-call"].per_cpu_second, "")
     rows = []
     for kind, cost in costs.items():
@@ -136,23 +134,14 @@ def _kinds(setting: Setting, report: Report, wanted: Wanted) -> list[Measure]:
     return rows
 
 
-class _Sampling:
-    """Samples one kind of operation when a picture of it is wanted."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._sampler: Sampler | None = None
-
-    def around(self, kind: Kind) -> None:
-        """A kind begins: the one before has ended."""
-        self.end()
-        if self._path is not None and kind == FLAME:
-            self._sampler = Sampler()
-            self._sampler.start()
-
-    def end(self) -> None:
-        """Draw what was sampled."""
-        sampler, self._sampler = self._sampler, None
-        if sampler is not None and self._path is not None:
-            title = f"CPU of a {FLAME}, all parties but the broker (samples of py-spy)"
-            self._path.write_text(icicle(sampler.stop(), title), encoding="utf-8")
+@contextmanager
+def _sampled(kind: Kind, path: Path | None) -> Iterator[None]:
+    """Draw where the CPU of one kind of operation goes, when a picture of it is wanted."""
+    if path is None or kind != FLAME:
+        yield
+        return
+    sampler = Sampler()
+    sampler.start()
+    yield
+    title = f"CPU of a {FLAME}, all parties but the broker (samples of py-spy)"
+    path.write_text(icicle(sampler.stop(), title), encoding="utf-8")
