@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlmodel import Field, SQLModel
 
-from sanyuan.common.database import table_of, upsert
+from sanyuan.common.database import insert_many, run_many, table_of, upsert
 from sanyuan.common.envelope import encode, format_sequence, hash_value
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.ids import new_id
@@ -213,22 +213,22 @@ def _read_head(connection: Connection, stream: Stream) -> Position:
 
 
 def _write_rows(connection: Connection, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.execute(
-            insert(ROWS),
-            [
-                {
-                    "source": row.source,
-                    "topic": row.topic,
-                    "sequence": row.sequence,
-                    "value": row.value,
-                    "headers": pack_headers(row.headers),
-                    "offset": None,
-                    "created": row.created,
-                }
-                for row in rows
-            ],
-        )
+    insert_many(
+        connection,
+        ROWS,
+        [
+            {
+                "source": row.source,
+                "topic": row.topic,
+                "sequence": row.sequence,
+                "value": row.value,
+                "headers": pack_headers(row.headers),
+                "offset": None,
+                "created": row.created,
+            }
+            for row in rows
+        ],
+    )
 
 
 def _write_heads(connection: Connection, moved: Mapping[Stream, Position]) -> None:
@@ -272,14 +272,14 @@ _MARK: Final = (
 
 def mark_acknowledged(connection: Connection, offsets: Mapping[tuple[str, str, int], int]) -> None:
     """Note the broker's offsets of (source, topic, sequence)."""
-    if offsets:
-        connection.execute(
-            _MARK,
-            [
-                {"of_source": s, "of_topic": t, "of_sequence": n, "at_offset": offset}
-                for (s, t, n), offset in offsets.items()
-            ],
-        )
+    run_many(
+        connection,
+        _MARK,
+        [
+            {"of_source": s, "of_topic": t, "of_sequence": n, "at_offset": offset}
+            for (s, t, n), offset in offsets.items()
+        ],
+    )
 
 
 _TRIM: Final = delete(ROWS).where(
@@ -291,10 +291,8 @@ _TRIM: Final = delete(ROWS).where(
 
 def trim(connection: Connection, covered: Mapping[Stream, int]) -> int:
     """Remove the rows that a seal covers, up to each stream's last; returns their number."""
-    if not covered:
-        return 0
     streams = [{"of_source": s, "of_topic": t, "last": last} for (s, t), last in covered.items()]
-    return connection.execute(_TRIM, streams).rowcount
+    return run_many(connection, _TRIM, streams)
 
 
 def unconfirmed(connection: Connection) -> dict[Stream, int]:

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
-from sanyuan.common.database import table_of, upsert
+from sanyuan.common.database import insert_many, run_many, table_of, upsert
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.outbox import Stream
 from sanyuan.common.streams import START, Position
@@ -163,12 +163,10 @@ def move_places(connection: Connection, moves: Sequence[Move]) -> None:
     """Take what ``moves`` say; raises PositionError when another writer moved a place."""
     first = [_moved(move) for move in moves if move.expected == START]
     later = [_moved(move) for move in moves if move.expected != START]
-    if first:
-        connection.execute(_INSERT_PLACE, first)
-    if later and connection.execute(_MOVE_PLACE, later).rowcount != len(later):
+    run_many(connection, _INSERT_PLACE, first)
+    if run_many(connection, _MOVE_PLACE, later) != len(later):
         raise PositionError("another writer moved a stream", where=moves[0].stream[1])
-    if moves:
-        connection.execute(insert(TAKEN), [_taken(move) for move in moves])
+    insert_many(connection, TAKEN, [_taken(move) for move in moves])
 
 
 def _moved(move: Move) -> dict[str, str | int]:

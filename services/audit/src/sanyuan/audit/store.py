@@ -18,6 +18,7 @@ from sanyuan.audit.state import Partition, Refused, State, Stream, Waiting
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.contracts.log import Withheld
 from sanyuan.common.database import (
+    insert_many,
     read_counter,
     table_of,
     upsert,
@@ -253,7 +254,7 @@ def write_batch(connection: Connection, batch: Batch) -> None:
     if batch.entries:
         bundle = encode_bundle(batch.entries)
         row = {"first": batch.first, "entries": len(batch.entries), "bundle": bundle}
-        connection.execute(insert(PENDING), row)
+        insert_many(connection, PENDING, [row])
         write_counter(connection, SIZE, batch.first + len(batch.entries))
     _move_places(connection, batch)
     save_offsets(connection, batch.offsets)

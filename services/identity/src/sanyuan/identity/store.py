@@ -3,25 +3,23 @@
 Every function runs in the caller's transaction; what it writes is durable once the caller commits.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
     Dialect,
-    Executable,
     LargeBinary,
     Select,
     bindparam,
     delete,
-    insert,
     select,
     update,
 )
 from sqlmodel import BigInteger, Column, Field, SQLModel
 
-from sanyuan.common.database import table_of
+from sanyuan.common.database import insert_many, run_many, table_of
 from sanyuan.identity.domain.locks import CLEAR, Counting, Locked, LockRules, Watch, expires
 from sanyuan.identity.domain.state import Changes, Issued, State, Wanted
 
@@ -155,8 +153,8 @@ def _write_secrets(connection: Connection, state: State, changes: Changes) -> No
         for subject, secret in changes.secrets.items()
         if secret is not None
     ]
-    _execute(connection, _ERASE_SECRET, gone)
-    _execute(connection, insert(_SECRETS), new)
+    run_many(connection, _ERASE_SECRET, gone)
+    insert_many(connection, _SECRETS, new)
 
 
 def _write_watches(
@@ -172,8 +170,8 @@ def _write_watches(
         for (participant, subject), watch in changes.watches.items()
         if watch is not None
     ]
-    _execute(connection, _FORGET_WATCH, old)
-    _execute(connection, insert(_WATCHES), new)
+    run_many(connection, _FORGET_WATCH, old)
+    insert_many(connection, _WATCHES, new)
 
 
 def _write_buckets(connection: Connection, state: State, changes: Changes) -> None:
@@ -187,8 +185,8 @@ def _write_buckets(connection: Connection, state: State, changes: Changes) -> No
         for participant, full_at in changes.buckets.items()
         if participant not in state.buckets
     ]
-    _execute(connection, _MOVE_BUCKET, known)
-    _execute(connection, insert(_BUCKETS), new)
+    run_many(connection, _MOVE_BUCKET, known)
+    insert_many(connection, _BUCKETS, new)
 
 
 def _write_issued(connection: Connection, changes: Changes) -> None:
@@ -198,13 +196,8 @@ def _write_issued(connection: Connection, changes: Changes) -> None:
         if issued is not None
     ]
     gone = [{"of": jti} for jti, issued in changes.issued.items() if issued is None]
-    _execute(connection, insert(_ISSUED), new)
-    _execute(connection, _REVOKE, gone)
-
-
-def _execute(connection: Connection, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(statement, rows)
+    insert_many(connection, _ISSUED, new)
+    run_many(connection, _REVOKE, gone)
 
 
 def _rows(connection: Connection, statement: Select[Any], keys: Collection[Any]) -> Iterator[Any]:

@@ -6,11 +6,13 @@ from sanyuan.common.database.errors import (
     DatabaseLockedError,
     LostConnectionError,
 )
+from sanyuan.common.database.many import run_many
 from sanyuan.common.database.tables import (
     COUNTER,
     WRITER,
     Counter,
     Writer,
+    insert_many,
     insert_new,
     read_counter,
     table_of,
@@ -30,11 +32,13 @@ __all__ = [
     "LostConnectionError",
     "Writer",
     "exists",
+    "insert_many",
     "insert_new",
     "parse_address",
     "read_address",
     "read_counter",
     "reader",
+    "run_many",
     "table_of",
     "upsert",
     "write_counter",

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import BigInteger, Connection, Insert, Integer, Table, select
+from sqlalchemy import BigInteger, Connection, Insert, Integer, Table, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel
+
+from sanyuan.common.database.many import run_many
 
 # SQLite's have 64 bits anyway, and only a key called INTEGER is the row's own number there.
 _WHOLE: Final = Integer().with_variant(BigInteger(), "postgresql")
@@ -63,15 +65,17 @@ def write_counters(connection: Connection, counters: Mapping[str, int]) -> None:
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, each replacing what stands under its primary key; one statement for all."""
-    if rows:
-        connection.execute(_upsert_statement(table, connection.dialect.name), rows)
+    run_many(connection, _upsert_statement(table, connection.dialect.name), rows)
+
+
+def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, none of which is there yet."""
+    run_many(connection, _plain_insert(table), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows; what stands under a primary key already stays as it is."""
-    if rows:
-        statement = _insert_statement(table, connection.dialect.name).on_conflict_do_nothing()
-        connection.execute(statement, rows)
+    run_many(connection, _insert_new_statement(table, connection.dialect.name), rows)
 
 
 @cache
@@ -82,6 +86,17 @@ def _upsert_statement(table: Table, dialect: str) -> Insert:
         index_elements=table.primary_key, set_=changed
     )
     return replaced
+
+
+@cache
+def _plain_insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _insert_new_statement(table: Table, dialect: str) -> Insert:
+    statement: Insert = _insert_statement(table, dialect).on_conflict_do_nothing()
+    return statement
 
 
 def _insert_statement(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:

@@ -17,7 +17,7 @@ from sanyuan.catalog.store.tables import CLAIMS, DESCRIPTIONS, ENTRIES, GRANTS, 
 from sanyuan.common.assertions import store as assertions
 from sanyuan.common.assertions.uses import Counting, Known
 from sanyuan.common.contracts.catalog import Resource
-from sanyuan.common.database import upsert
+from sanyuan.common.database import run_many, upsert
 
 _CHUNK: Final = 500
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,8 +96,7 @@ def _write_descriptions(
         for (code, revision), resource in descriptions.items()
         if resource is None
     ]
-    if gone:
-        connection.execute(_FORGET_DESCRIPTION, gone)
+    run_many(connection, _FORGET_DESCRIPTION, gone)
     upsert(
         connection,
         DESCRIPTIONS,
@@ -115,8 +114,7 @@ def _write_descriptions(
 
 def _write_claims(connection: Connection, claims: Mapping[str, str | None]) -> None:
     gone = [{"of": element} for element, code in claims.items() if code is None]
-    if gone:
-        connection.execute(_RELEASE, gone)
+    run_many(connection, _RELEASE, gone)
     made = [
         {"element": element, "code": code} for element, code in claims.items() if code is not None
     ]

@@ -1,13 +1,13 @@
 """What a batch writes: each table once, in bulk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, update
 
 from sanyuan.common.assertions import store as assertions
 from sanyuan.common.assertions.uses import Counting, Known
-from sanyuan.common.database import insert_new, upsert
+from sanyuan.common.database import insert_many, insert_new, run_many, upsert
 from sanyuan.license_exchange.domain import contents
 from sanyuan.license_exchange.domain.licenses import License, Version
 from sanyuan.license_exchange.domain.lifecycle import ALIVE, LicenseState
@@ -69,7 +69,7 @@ def commit(connection: Connection, state: State, changes: Changes, vault: Vault)
     _write_licenses(connection, changes)
     _write_versions(connection, state, changes)
     _write_reliance(connection, changes)
-    _execute(
+    run_many(
         connection,
         _METER,
         [
@@ -110,15 +110,15 @@ def _write_keys(connection: Connection, changes: Changes, vault: Vault) -> None:
         }
         for kid, each in changes.seeds.items()
     ]
-    _execute(connection, insert(KEYS), new)
-    _execute(connection, _RETIRE, [{"of": department} for department in changes.keys])
+    insert_many(connection, KEYS, new)
+    run_many(connection, _RETIRE, [{"of": department} for department in changes.keys])
     phases = [
         {"of": key.kid, "next_phase": phase}
         for keys in changes.keys.values()
         for key, phase in ((keys.current, CURRENT), (keys.pending, PENDING))
         if key is not None
     ]
-    _execute(connection, _PHASE, phases)
+    run_many(connection, _PHASE, phases)
 
 
 def _write_holder_keys(connection: Connection, changes: Changes, vault: Vault) -> None:
@@ -128,7 +128,7 @@ def _write_holder_keys(connection: Connection, changes: Changes, vault: Vault) -
         for holder, key in changes.holder_keys.items()
         if key is not None
     ]
-    _execute(connection, _FORGET_KEY, gone)
+    run_many(connection, _FORGET_KEY, gone)
     upsert(connection, HOLDER_KEYS, new)
 
 
@@ -154,12 +154,12 @@ def _license(name: str, license_: License) -> dict[str, Any]:
 def _write_versions(connection: Connection, state: State, changes: Changes) -> None:
     keys = {**state.holder_keys, **changes.holder_keys}
     rows = [_version(name, number, each, keys) for (name, number), each in changes.versions.items()]
-    _execute(connection, insert(VERSIONS), rows)
+    insert_many(connection, VERSIONS, rows)
     statuses = [
         {"of_license": name, "of_version": number, "next_status": int(status)}
         for (name, number), status in changes.statuses.items()
     ]
-    _execute(connection, _STATUS, statuses)
+    run_many(connection, _STATUS, statuses)
 
 
 def _version(
@@ -217,10 +217,5 @@ def _forget_erased(connection: Connection, changes: Changes) -> None:
         for name, license_ in changes.licenses.items()
         if license_.state is LicenseState.ERASED
     ]
-    _execute(connection, _FORGET_CONTENT, names)
-    _execute(connection, _FORGET_RELIANCE, names)
-
-
-def _execute(connection: Connection, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(statement, rows)
+    run_many(connection, _FORGET_CONTENT, names)
+    run_many(connection, _FORGET_RELIANCE, names)
