@@ -26,7 +26,7 @@ from sanyuan.common.workers import make_pool
 
 CHUNK: Final = 250
 """Records that one process checks at a time."""
-ALONE: Final = 750
+ALONE: Final = 1500
 """Up to so many are checked here: sending a record to another process and back costs more CPU than
 it saves time, and while there are no more there is no backlog to work off."""
 

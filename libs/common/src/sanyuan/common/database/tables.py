@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import BigInteger, Connection, Insert, Integer, Table, insert, select
+from sqlalchemy import BigInteger, Connection, Insert, Integer, Table, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel
 
@@ -45,11 +45,12 @@ def table_of(model: type[SQLModel]) -> Table:
 
 WRITER: Final = table_of(Writer)
 COUNTER: Final = table_of(Counter)
+_OF_COUNTER: Final = select(COUNTER.c.value).where(COUNTER.c.name == bindparam("of"))
 
 
 def read_counter(connection: Connection, name: str) -> int:
     """A counter's value; 0 before it was ever written."""
-    return int(connection.scalar(select(COUNTER.c.value).where(COUNTER.c.name == name)) or 0)
+    return int(connection.scalar(_OF_COUNTER, {"of": name}) or 0)
 
 
 def write_counter(connection: Connection, name: str, value: int) -> None:

@@ -294,7 +294,7 @@ class Cycle:
         batch.rejections += [*checking.facts.rejections, *told.rejections]
         if facts := read_facts(told.records, checking.directory):
             domain.observe(connection, facts)
-        return asof | places_of(connection, domain.follows, checking.directory)
+        return asof | places_of(connection, self._places, domain.follows, checking.directory)
 
     def _questions(
         self, records: Sequence[Record], directory: Directory, last_at: int, trace: BatchTrace

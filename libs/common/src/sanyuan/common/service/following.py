@@ -13,7 +13,7 @@ from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.deciding import Fact
 from sanyuan.common.directory import Directory
 from sanyuan.common.ids import time_of
-from sanyuan.common.positions import Partition, load_places
+from sanyuan.common.positions import KnownPlaces, Partition
 from sanyuan.common.record import RawRecord, Record
 
 log = structlog.get_logger()
@@ -57,15 +57,12 @@ def read_facts(records: Sequence[Record], directory: Directory) -> list[Fact]:
 
 
 def places_of(
-    connection: Connection, topics: Sequence[str], directory: Directory
+    connection: Connection, places: KnownPlaces, topics: Sequence[str], directory: Directory
 ) -> dict[str, int]:
     """Topic → sequence of the last fact that was applied: a part of ``asof``."""
     streams = {(writer, topic): topic for topic in topics if (writer := _writer(topic, directory))}
-    places = load_places(connection, streams)
-    return {
-        topic: places[stream].sequence if stream in places else 0
-        for stream, topic in streams.items()
-    }
+    known = places.load(connection, streams)
+    return {topic: known[stream].sequence for stream, topic in streams.items()}
 
 
 def _writer(topic: str, directory: Directory) -> str | None:

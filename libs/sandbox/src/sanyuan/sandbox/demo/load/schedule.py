@@ -10,7 +10,7 @@ that the first ones have one too, each department begins with one verification t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sanyuan.sandbox.demo.load.mix import SHARES, Kind, count_of, kind_of, operation_of, ordinal_of
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
@@ -52,13 +52,12 @@ class Plan:
         return self.start + operation / self.rate
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One command: number ``index`` of a department (its index) in the stream of a kind."""
 
     kind: Kind
     department: int
-    index: int
+    index: int  # type: ignore[assignment]  # the field, not the search of tuples
 
     @property
     def operation(self) -> int | None:
