@@ -151,13 +151,13 @@ async def _wait(waits: int, error: KafkaError, system: SystemFile) -> int:
 def raw_record(record: "ConsumerRecord[bytes | None, bytes | None]") -> RawRecord:
     """What aiokafka delivers, as everything of ours reads it."""
     return RawRecord(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
     )
 
 

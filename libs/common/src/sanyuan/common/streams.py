@@ -4,15 +4,13 @@ A stream is taken in order, without a hole, each record exactly once. The law (p
 whatever is lost, repeated or reordered on the way, a reader has taken a prefix of the stream.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from sanyuan.common.envelope import ZERO_HASH
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """The last place taken in a stream and the hash of the value there."""
 
     sequence: int = 0

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from sanyuan.audit.facts import Checked, Facts, Outcome
 from sanyuan.common.directory import Directory
@@ -26,7 +26,7 @@ from sanyuan.common.workers import make_pool
 
 CHUNK: Final = 250
 """Records that one process checks at a time."""
-ALONE: Final = 1500
+ALONE: Final = 1000
 """Up to so many are checked here: sending a record to another process and back costs more CPU than
 it saves time, and while there are no more there is no backlog to work off."""
 
@@ -72,12 +72,13 @@ class Checker:
         if len(raws) <= ALONE:
             return [loop.run_in_executor(None, _check_here, raws, self._domain, directory)]
         keys = self._keys_of(directory)
-        return [
-            loop.run_in_executor(
-                self._pool, check_chunk, _pack(raws[at : at + CHUNK]), self._domain, keys
-            )
-            for at in range(0, len(raws), CHUNK)
-        ]
+        return [self._elsewhere(raws[at : at + CHUNK], keys) for at in range(0, len(raws), CHUNK)]
+
+    async def _elsewhere(self, raws: Sequence[RawRecord], keys: bytes) -> list[Outcome]:
+        loop = asyncio.get_running_loop()
+        packed = _pack(raws)
+        found = await loop.run_in_executor(self._pool, check_chunk, packed, self._domain, keys)
+        return [outcome_of(each) for each in found]
 
     def _keys_of(self, directory: Directory) -> bytes:
         """Return the keys of a directory as they travel; the same bytes until it moves."""
@@ -97,10 +98,20 @@ async def _collect(
     return checked
 
 
-def check_chunk(packed: Sequence[Travelling], domain: str, keys: bytes) -> list[Outcome]:
-    """Check records against one directory's keys; runs anywhere."""
+def check_chunk(
+    packed: Sequence[Travelling], domain: str, keys: bytes
+) -> list[tuple[str | int | None, ...]]:
+    """Check records against one directory's keys; runs anywhere. `outcome_of` reads the results."""
     directory = _unpack(keys)
-    return [check_one(RawRecord(*each), domain, directory) for each in packed]
+    return [tuple(check_one(RawRecord(*each), domain, directory)) for each in packed]
+
+
+def outcome_of(travelled: tuple[Any, ...]) -> Outcome:
+    """Return what `check_one` has returned elsewhere."""
+    if len(travelled) == len(Facts._fields):
+        return Facts._make(travelled)
+    reason, detail = travelled
+    return reason, detail
 
 
 def _check_here(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:

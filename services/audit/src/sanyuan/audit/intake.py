@@ -85,7 +85,7 @@ class Intake:
         self._checker = checker
         self._measures = measures
         self._room = room
-        self._next: dict[TopicPartition, int] = {}
+        self._next: dict[Partition, int] = {}
         self._pace = Pace(collect_seconds)
         self._consumer: AIOKafkaConsumer | None = None
         self.trouble: str | None = None
@@ -156,11 +156,11 @@ class Intake:
 
     def _advance(self, raws: list[RawRecord]) -> list[RawRecord]:
         """Move the positions; drop what was read before (a seek may have gone back)."""
-        new = []
+        new, known = [], self._next
         for raw in raws:
-            partition = TopicPartition(raw.topic, raw.partition)
-            if raw.offset >= self._next.get(partition, 0):
-                self._next[partition] = raw.offset + 1
+            partition = raw.topic, raw.partition
+            if raw.offset >= known.get(partition, 0):
+                known[partition] = raw.offset + 1
                 new.append(raw)
         return new
 
