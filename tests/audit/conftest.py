@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Connection
 from tests.stores import Home
 
-from sanyuan.audit import publisher, service
+from sanyuan.audit import publisher
 from sanyuan.audit.checking import Checker
 from sanyuan.audit.facts import Checked
 from sanyuan.audit.folder import LogFolder
@@ -27,6 +27,7 @@ from sanyuan.audit.publisher import Publisher
 from sanyuan.audit.recovery import Recovered, recover
 from sanyuan.audit.sequencer import Sequencer
 from sanyuan.audit.service import AuditLog, Standing
+from sanyuan.audit.service import log as service_log
 from sanyuan.audit.state import Partition
 from sanyuan.audit.store import MODELS, load_parts
 from sanyuan.audit.voice import Voice
@@ -378,7 +379,7 @@ def crash(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
                 if left == 0:
                     raise CrashError(passed)
 
-        monkeypatch.setattr(service, "failpoint", failpoint)
+        monkeypatch.setattr(service_log, "failpoint", failpoint)
         monkeypatch.setattr(publisher, "failpoint", failpoint)
 
     return arm

@@ -70,11 +70,11 @@ TABLE: Final = {
 """Every durable write of the writer, with the faults that it has."""
 
 WRITES: Final = {
-    "service._work_on_one Database.open": ("opening",),
-    "service._work_on_one database.transaction": ("recovery",),
-    "service.AuditLog.append self._transact": ("append",),
-    "service.AuditLog._take_seal self._commit": ("seal",),
-    "service.AuditLog.forget self._database.transaction": ("forget",),
+    "service.work._work_on_one Database.open": ("opening",),
+    "service.work._work_on_one database.transaction": ("recovery",),
+    "service.log.AuditLog.append self._transact": ("append",),
+    "service.log.AuditLog._take_seal self._commit": ("seal",),
+    "service.log.AuditLog.forget self._database.transaction": ("forget",),
     "folder.LogFolder.write_tiles _make_folders": ("folder made",),
     "folder.LogFolder.write_tiles _write": (
         "full bundle",
@@ -92,8 +92,8 @@ WRITES: Final = {
 """Where they are in the code."""
 
 BENEATH: Final = {
-    "service.AuditLog._commit self._transact",
-    "service.AuditLog._transact self._database.transaction",
+    "service.log.AuditLog._commit self._transact",
+    "service.log.AuditLog._transact self._database.transaction",
     "folder._make_folders folder.mkdir",
     "folder._write draft.open",
     "folder._write file.write",
@@ -106,8 +106,8 @@ BENEATH: Final = {
 """What those are made of."""
 
 ELSEWHERE: Final = {
-    "service.AuditLog._close self._commit": CHANGE,
-    "service.AuditLog.turn_year self._transact": CHANGE,
+    "service.log.AuditLog._close self._commit": CHANGE,
+    "service.log.AuditLog.turn_year self._transact": CHANGE,
     "folder.LogFolder.put_away (self.path / name).rename": MOVE,
     "folder.LogFolder.put_away _sync_folder": MOVE,
     "withholding.carry_out database.transaction": BLANK,
@@ -130,9 +130,9 @@ NO_WRITES: Final = {
     "sequencer.Sequencer.carry_over replace": "of a dataclass",
     "state.State._replay_own self.orders.remove": "of a list",
     "years._check_carried Checkpoint.open": "parses",
-    "service.wait_for_folder folder.hold": "a lock",
-    "service._work_on_one run": "the loops",
-    "service._work_on_one witnesses.run": "a loop",
+    "service.work.wait_for_folder folder.hold": "a lock",
+    "service.work._work_on_one run": "the loops",
+    "service.work._work_on_one witnesses.run": "a loop",
     "witnesses._note_at Checkpoint.open": "parses",
 }
 
@@ -146,12 +146,13 @@ WRITING: Final = re.compile(
 
 def test_every_write_in_the_code_has_its_row_and_every_row_its_write() -> None:
     folder = Path(*sanyuan.audit.__path__)
-    found = {call for file in folder.glob("*.py") if file.stem != "bench" for call in calls(file)}
+    files = [file for file in folder.rglob("*.py") if file.stem != "bench"]
+    found = {call for file in files for call in calls(file, folder)}
     assert found == {*WRITES, *BENEATH, *ELSEWHERE, *NO_WRITES}
     assert {row for rows in WRITES.values() for row in rows} == set(TABLE)
 
 
-def calls(file: Path) -> Iterator[str]:
+def calls(file: Path, folder: Path) -> Iterator[str]:
     """Each call by one of those names, with where it stands."""
 
     def walk(node: ast.AST, where: str) -> Iterator[str]:
@@ -165,7 +166,8 @@ def calls(file: Path) -> Iterator[str]:
                     yield f"{where} {name}"
             yield from walk(child, inside)
 
-    return walk(ast.parse(file.read_text()), file.stem)
+    module = ".".join(file.relative_to(folder).with_suffix("").parts)
+    return walk(ast.parse(file.read_text()), module)
 
 
 @dataclass(frozen=True)
