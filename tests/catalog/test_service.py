@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tests.common.conftest import (
@@ -30,12 +30,11 @@ from sanyuan.common import outbox, positions
 from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
-from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.outbox import Row
 from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
 from sanyuan.common.service.checking import check, decode_all
-from sanyuan.common.service.cycle import Cycle, _Checking
+from sanyuan.common.service.deciding import Batch, Decider
 from sanyuan.common.telemetry import BatchTrace
 from sanyuan.common.topics import TOPICS
 
@@ -64,9 +63,9 @@ ASKED = {
 
 @dataclass
 class Service:
-    """A cycle on its own database; `handle` is one batch."""
+    """A service's decider on its own database; `handle` is one batch."""
 
-    cycle: Cycle
+    decider: Decider
     database: Database
     world: World
 
@@ -81,8 +80,8 @@ class Service:
         )
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in (*raws, *facts)}
         trace = BatchTrace.start("test", checked.records)
-        checking = _Checking(raws, checked, told, directory, offsets, 0.0)
-        rows = self.database.run(lambda c: self.cycle._decide(c, checking, trace)).rows
+        batch = Batch(raws, checked, told, directory, offsets, 0.0)
+        rows = self.database.run(lambda c: self.decider.decide(c, batch, trace)).rows
         for row in rows:
             CONTRACTS[envelope_of(row).type].model_validate(envelope_of(row).data)
         return rows
@@ -115,9 +114,9 @@ def running(folder: Path) -> Iterator[Service]:
     database = Database.open(f"sqlite:///{folder}/catalog.db", models)
     producer = Producer(database, [system], lambda: Directory(signing(AGENCY).verifier))
     domain = make_domain(Settings(folder), system)
-    cycle = Cycle(domain, system, database, producer, Participants(system), cast("Follower", None))
+    decider = Decider(domain, system, producer.outbox)
     try:
-        yield Service(cycle, database, world)
+        yield Service(decider, database, world)
     finally:
         database.close()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tests.common.assertions.conftest import claims, seal_holder, sign
@@ -42,14 +42,13 @@ from sanyuan.common import outbox, positions
 from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
-from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.outbox import Row
 from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sdjwt.credential import verify_credential
 from sanyuan.common.sdjwt.keys import key_set
 from sanyuan.common.service.checking import check, decode_all
-from sanyuan.common.service.cycle import Cycle, _Checking
+from sanyuan.common.service.deciding import Batch, Decider
 from sanyuan.common.telemetry import BatchTrace
 from sanyuan.common.topics import TOPICS
 from sanyuan.license_exchange import store
@@ -66,9 +65,9 @@ Attached = dict[str, object]
 
 @dataclass
 class Service:
-    """A cycle on its own database; `handle` is one batch."""
+    """A service's decider on its own database; `handle` is one batch."""
 
-    cycle: Cycle
+    decider: Decider
     database: Database
     world: World
 
@@ -87,8 +86,8 @@ class Service:
         )
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in (*raws, *facts)}
         trace = BatchTrace.start("test", checked.records)
-        checking = _Checking(raws, checked, told, directory, offsets, 0.0)
-        rows = self.database.run(lambda c: self.cycle._decide(c, checking, trace)).rows
+        batch = Batch(raws, checked, told, directory, offsets, 0.0)
+        rows = self.database.run(lambda c: self.decider.decide(c, batch, trace)).rows
         for row in rows:
             CONTRACTS[envelope_of(row).type].model_validate(envelope_of(row).data)
         return rows
@@ -167,9 +166,9 @@ def running(folder: Path) -> Iterator[Service]:
     producer = Producer(database, [system], lambda: Directory(signing(AGENCY).verifier))
     keys = make_keys(settings.secrets_file)
     domain = make_domain(settings, keys, Addresses(BASE), system)
-    cycle = Cycle(domain, system, database, producer, Participants(system), cast("Follower", None))
+    decider = Decider(domain, system, producer.outbox)
     try:
-        yield Service(cycle, database, world)
+        yield Service(decider, database, world)
     finally:
         database.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +34,6 @@ from sanyuan.common.database import Database, read_counter, write_counter
 from sanyuan.common.deciding import Answer, Command, Outcome, Sealing
 from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import hash_value
-from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.ids import format_time, time_of
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.outbox import Row
@@ -42,7 +41,7 @@ from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sealing import SealingError
 from sanyuan.common.service.checking import Checked, check, decode_all
-from sanyuan.common.service.cycle import Cycle, Domain, _Checking
+from sanyuan.common.service.deciding import Batch, Decider, Domain
 from sanyuan.common.telemetry import BatchTrace
 
 if TYPE_CHECKING:
@@ -80,9 +79,9 @@ def _answer(connection: Connection, directory: Directory, command: Command[Messa
 
 @dataclass
 class Service:
-    """A cycle on its own database; `handle` is one batch."""
+    """A service's decider on its own database; `handle` is one batch."""
 
-    cycle: Cycle
+    decider: Decider
     database: Database
     producer: Producer
 
@@ -91,9 +90,9 @@ class Service:
         checked = check(readable, directory)
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
         trace = BatchTrace.start("test", checked.records)
-        checking = _Checking(raws, checked, Checked((), ()), directory, offsets, 0.0)
-        batch = self.database.run(lambda c: self.cycle._decide(c, checking, trace))
-        return batch.rows
+        batch = Batch(raws, checked, Checked((), ()), directory, offsets, 0.0)
+        decided = self.database.run(lambda c: self.decider.decide(c, batch, trace))
+        return decided.rows
 
 
 @contextmanager
@@ -108,9 +107,9 @@ def service(folder: Path | str) -> Iterator[Service]:
         refused=messages.IdentityCommandRefused,
         handler=counting,
     )
-    cycle = Cycle(domain, system, database, producer, Participants(system), cast("Follower", None))
+    decider = Decider(domain, system, producer.outbox)
     try:
-        yield Service(cycle, database, producer)
+        yield Service(decider, database, producer)
     finally:
         database.close()
 

@@ -18,7 +18,7 @@ from sanyuan.common.contracts.catalog import (
     CatalogTick,
 )
 from sanyuan.common.service.app import Plan, build
-from sanyuan.common.service.cycle import Domain
+from sanyuan.common.service.deciding import Domain
 from sanyuan.common.systems import SystemFile
 
 

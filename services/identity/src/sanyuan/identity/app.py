@@ -7,7 +7,7 @@ from faststream.asgi import AsgiFastStream
 from sanyuan.common.contracts.identity import COMMANDS, EVENTS, IdentityCommandRefused
 from sanyuan.common.database import exists
 from sanyuan.common.service.app import Plan, build
-from sanyuan.common.service.cycle import Domain
+from sanyuan.common.service.deciding import Domain
 from sanyuan.common.systems import SystemFile
 from sanyuan.identity.assertions import Issuer
 from sanyuan.identity.domain.pseudonyms import Keys

@@ -13,7 +13,7 @@ from sanyuan.common.contracts.license_exchange import (
 )
 from sanyuan.common.database import exists, reader
 from sanyuan.common.service.app import Plan, build
-from sanyuan.common.service.cycle import Domain
+from sanyuan.common.service.deciding import Domain
 from sanyuan.common.systems import SystemFile
 from sanyuan.license_exchange import store
 from sanyuan.license_exchange.api import PREFIXES, Reads

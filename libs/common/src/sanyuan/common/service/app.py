@@ -24,7 +24,8 @@ from sanyuan.common.database import Database
 from sanyuan.common.follower import CatchUpError, Follower, Participants
 from sanyuan.common.positions import Partition
 from sanyuan.common.producing import Producer
-from sanyuan.common.service.cycle import Cycle, Domain
+from sanyuan.common.service.cycle import Cycle
+from sanyuan.common.service.deciding import Domain
 from sanyuan.common.service.following import Feed
 from sanyuan.common.service.subscriber import make_broker
 from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_registered
