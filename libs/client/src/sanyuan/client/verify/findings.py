@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -37,6 +38,30 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """The fields that are known."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass
+class Findings:
+    """What a verification has found so far, in order; the first of each grade are kept."""
+
+    kept: list[Finding] = field(default_factory=list)
+    counts: Counter[Grade] = field(default_factory=Counter)
+
+    def tell(self, finding: Finding) -> None:
+        """Add one."""
+        self.counts[finding.grade] += 1
+        if self.counts[finding.grade] <= MAX_FINDINGS:
+            self.kept.append(finding)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.kept.clear()
+        self.counts.clear()
+
+    @property
+    def suppressed(self) -> int:
+        """How many are not kept."""
+        return self.counts.total() - len(self.kept)
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,8 @@ class Completeness(StrEnum):
     UNKNOWN = "could-not-check"
 
 
+MAX_FINDINGS: Final = 200
+"""Kept of each grade; a log that is wrong everywhere needs no longer list."""
 EXIT_SOUND: Final = 0
 EXIT_INCOMPLETE: Final = 10
 EXIT_FORGED: Final = 20

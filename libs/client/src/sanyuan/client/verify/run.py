@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from sanyuan.client.heads.keeping import Posted
 from sanyuan.client.verify.carried import Carried
-from sanyuan.client.verify.findings import Finding, Grade, Integrity, Report
+from sanyuan.client.verify.findings import Finding, Findings, Grade, Integrity, Report
 from sanyuan.client.verify.history import History
+from sanyuan.client.verify.left_open import left_open
 from sanyuan.client.verify.silenced import compare_heads
 from sanyuan.client.verify.source import (
     CHECKPOINT,
@@ -34,37 +33,6 @@ from sanyuan.common.systems import SystemFile
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import Tile, TileError, decode_hashes, tiles_between
 from sanyuan.common.tlog.tree import Tree
-
-MAX_FINDINGS: Final = 200
-"""Kept of each grade; a log that is wrong everywhere needs no longer list."""
-UNCHECKED: Final = (
-    "events that nobody recorded: no log proves them",
-    "sealed attachments: the log holds their digests only",
-)
-UNHEARD: Final = ("whether a system was silenced on its way: no heads were compared",)
-
-
-@dataclass
-class _Findings:
-    kept: list[Finding] = field(default_factory=list)
-    counts: Counter[Grade] = field(default_factory=Counter)
-
-    def tell(self, finding: Finding) -> None:
-        self.counts[finding.grade] += 1
-        if self.counts[finding.grade] <= MAX_FINDINGS:
-            self.kept.append(finding)
-
-    def clear(self) -> None:
-        self.kept.clear()
-        self.counts.clear()
-
-    @property
-    def unexplained(self) -> bool:
-        return any(finding.what == UNEXPLAINED for finding in self.kept)
-
-    @property
-    def suppressed(self) -> int:
-        return self.counts.total() - len(self.kept)
 
 
 def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
@@ -95,7 +63,7 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
     """
     started = time.monotonic()
     name = source if isinstance(source, str) else source.name
-    told = _Findings()
+    told = Findings()
     report = Report(name)
     try:
         # A source that the caller opened is the caller's to close.
@@ -115,7 +83,7 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
                 signatures,
             )
             report = verification.run(report, told)
-            while told.unexplained and verification.outdated(report):
+            while _unexplained(told) and verification.outdated(report):
                 # Entries were withheld meanwhile, by orders that only a newer checkpoint covers.
                 told.clear()
                 report = verification.run(Report(name), told)
@@ -126,37 +94,13 @@ def verify_log(  # noqa: PLR0913 -- one for each choice, all with a default
         seconds=time.monotonic() - started,
         findings=tuple(told.kept),
         suppressed=told.suppressed,
-        unchecked=(
-            *UNCHECKED,
-            *(UNHEARD if heads is None else ()),
-            *report.unchecked,
-            *_withheld(report),
-            _unwitnessed(report),
-        ),
+        unchecked=tuple(left_open(report, heads_compared=heads is not None)),
     )
 
 
-def _withheld(report: Report) -> tuple[str, ...]:
-    """What a blank leaves open."""
-    if not report.withheld:
-        return ()
-    what = (
-        f"what {report.withheld:,} withheld entries said, and their signatures: their places in "
-        "their streams are those that the supervisor's orders name, and fit what follows"
-    )
-    return (what,)
-
-
-def _unwitnessed(report: Report) -> str:
-    """What stays open about other people's views."""
-    if not report.witnesses:
-        return "whether others were shown another log: no witness's cosignature was checked"
-    size = report.witnessed_size
-    if size is None or report.size is None:
-        return "whether others than these witnesses were shown another log"
-    if size < report.size:
-        return f"whether others were shown other entries from {size:,} on: not cosigned yet"
-    return "whether others were shown another log, should these witnesses act together"
+def _unexplained(told: Findings) -> bool:
+    """Whether there is a blank that no order explains yet."""
+    return any(finding.what == UNEXPLAINED for finding in told.kept)
 
 
 @dataclass(frozen=True)
@@ -171,7 +115,7 @@ class _Verification:
     heads: Sequence[Posted] | None
     signatures: bool
 
-    def run(self, report: Report, told: _Findings) -> Report:
+    def run(self, report: Report, told: Findings) -> Report:
         self.views.read(self.source)
         note = self.source.read(CHECKPOINT)
         head = self._head(note, told)
@@ -207,10 +151,10 @@ class _Verification:
     def outdated(self, report: Report) -> bool:
         """Whether the log has a newer checkpoint than the one of a report."""
         note = self.source.read(CHECKPOINT)
-        head = None if note is None else self._head(note, _Findings())
+        head = None if note is None else self._head(note, Findings())
         return head is not None and report.size is not None and head.size > report.size
 
-    def _connect(self, report: Report, carried: Carried, told: _Findings) -> Report:
+    def _connect(self, report: Report, carried: Carried, told: Findings) -> Report:
         """Verify the log before this one, and that this one goes on where it ended."""
         year = year_of(carried.log)
         source = None if year is None else self.source.year(year)
@@ -240,7 +184,7 @@ class _Verification:
                 told.tell(finding)
         return replace(report, before=before, unchecked=unchecked, findings=tuple(told.kept))
 
-    def _judge(self, report: Report, note: bytes, head: Checkpoint, told: _Findings) -> Report:
+    def _judge(self, report: Report, note: bytes, head: Checkpoint, told: Findings) -> Report:
         """Compare with every other view of the log."""
         judged = self.views.judge(self.source, note, head)
         for finding in judged.findings:
@@ -253,7 +197,7 @@ class _Verification:
             findings=tuple(told.kept),
         )
 
-    def _head(self, raw: bytes | None, told: _Findings) -> Checkpoint | None:
+    def _head(self, raw: bytes | None, told: Findings) -> Checkpoint | None:
         if raw is None:
             told.tell(Finding(Grade.UNREADABLE, "the log has no checkpoint", path=CHECKPOINT))
             return None
@@ -284,7 +228,7 @@ class _Verification:
         report: Report,
         head: Checkpoint,
         start: State | None,
-        told: _Findings,
+        told: Findings,
         saved: State | None,
     ) -> tuple[Report, State | None]:
         directory = Directory(self.agency_key)
