@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.batches import decide
 from tests.common.conftest import (
     AGENCY,
     FOOD,
@@ -27,16 +28,12 @@ from sanyuan.catalog import search, store
 from sanyuan.catalog.app import make_domain
 from sanyuan.catalog.settings import Settings
 from sanyuan.common import outbox, positions
-from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.outbox import Row
 from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
-from sanyuan.common.service.checking import check, decode_all
-from sanyuan.common.service.deciding import Batch, Decider
-from sanyuan.common.telemetry import BatchTrace
-from sanyuan.common.topics import TOPICS
+from sanyuan.common.service.deciding import Decider
 
 CATALOG = "//cn/services/catalog"
 CODE = "307001/000017"
@@ -70,21 +67,7 @@ class Service:
     world: World
 
     def handle(self, raws: Sequence[RawRecord], facts: Sequence[RawRecord] = ()) -> list[Row]:
-        directory = self.world.directory
-        checked, told = (
-            check(
-                decode_all(some, domain="cn", partitions=lambda name: TOPICS[name].partitions),
-                directory,
-            )
-            for some in (raws, facts)
-        )
-        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in (*raws, *facts)}
-        trace = BatchTrace.start("test", checked.records)
-        batch = Batch(raws, checked, told, directory, offsets, 0.0)
-        rows = self.database.run(lambda c: self.decider.decide(c, batch, trace)).rows
-        for row in rows:
-            CONTRACTS[envelope_of(row).type].model_validate(envelope_of(row).data)
-        return rows
+        return decide(self.decider, self.database, self.world.directory, raws, facts)
 
     def say(self, source: str, kind: str, data: dict[str, Any]) -> list[Row]:
         return self.handle(

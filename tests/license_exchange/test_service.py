@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.batches import decide
 from tests.common.assertions.conftest import claims, seal_holder, sign
 from tests.common.conftest import (
     AGENCY,
@@ -39,7 +40,6 @@ from tests.license_exchange.conftest import (
 )
 
 from sanyuan.common import outbox, positions
-from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.outbox import Row
@@ -47,10 +47,7 @@ from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sdjwt.credential import verify_credential
 from sanyuan.common.sdjwt.keys import key_set
-from sanyuan.common.service.checking import check, decode_all
-from sanyuan.common.service.deciding import Batch, Decider
-from sanyuan.common.telemetry import BatchTrace
-from sanyuan.common.topics import TOPICS
+from sanyuan.common.service.deciding import Decider
 from sanyuan.license_exchange import store
 from sanyuan.license_exchange.app import make_domain
 from sanyuan.license_exchange.keys import make_keys
@@ -76,21 +73,7 @@ class Service:
         return self.world.clock_ms // 1000
 
     def handle(self, raws: Sequence[RawRecord], facts: Sequence[RawRecord] = ()) -> list[Row]:
-        directory = self.world.directory
-        checked, told = (
-            check(
-                decode_all(some, domain="cn", partitions=lambda name: TOPICS[name].partitions),
-                directory,
-            )
-            for some in (raws, facts)
-        )
-        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in (*raws, *facts)}
-        trace = BatchTrace.start("test", checked.records)
-        batch = Batch(raws, checked, told, directory, offsets, 0.0)
-        rows = self.database.run(lambda c: self.decider.decide(c, batch, trace)).rows
-        for row in rows:
-            CONTRACTS[envelope_of(row).type].model_validate(envelope_of(row).data)
-        return rows
+        return decide(self.decider, self.database, self.world.directory, raws, facts)
 
     def command(
         self, source: str, kind: str, data: dict[str, Any], attached: Attached | None = None

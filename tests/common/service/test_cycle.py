@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
+from tests.batches import decide
 from tests.common.conftest import (
     AGENCY,
     FOOD,
@@ -40,9 +41,7 @@ from sanyuan.common.outbox import Row
 from sanyuan.common.producing import Producer
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sealing import SealingError
-from sanyuan.common.service.checking import Checked, check, decode_all
-from sanyuan.common.service.deciding import Batch, Decider, Domain
-from sanyuan.common.telemetry import BatchTrace
+from sanyuan.common.service.deciding import Decider, Domain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,13 +85,7 @@ class Service:
     producer: Producer
 
     def handle(self, raws: Sequence[RawRecord], directory: Directory) -> list[Row]:
-        readable = decode_all(raws, domain="cn", partitions=lambda _topic: 12)
-        checked = check(readable, directory)
-        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in raws}
-        trace = BatchTrace.start("test", checked.records)
-        batch = Batch(raws, checked, Checked((), ()), directory, offsets, 0.0)
-        decided = self.database.run(lambda c: self.decider.decide(c, batch, trace))
-        return decided.rows
+        return decide(self.decider, self.database, directory, raws)
 
 
 @contextmanager
