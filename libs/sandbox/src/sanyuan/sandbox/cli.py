@@ -38,7 +38,7 @@ class NotAnInstallationError(SanyuanError):
 @app.command()
 def demo(
     rate: Annotated[float, typer.Option(help="Operations of the national mix a second.", min=1)] = (
-        800  # what two cores carry within a second today; the nation's average is 1,118
+        600  # answered within a second also on a busy machine; the nation: 1,118
     ),
     seconds: Annotated[float, typer.Option(help="How long.", min=1)] = 60,
 ) -> None:
