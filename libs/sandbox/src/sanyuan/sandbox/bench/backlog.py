@@ -17,6 +17,8 @@ from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
 
 AT_ONCE: Final = 500
 NOT_PERMITTED: Final = "something-nobody-may"
+Place = tuple[str, int]
+"""(source, sequence) of a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,13 @@ async def send_commands(var: Path, count: int, report: Report, *, permitted: boo
         await connector.drained()
 
 
-async def verify(system: ConnectedSystem, purpose: str, person: tuple[str, str]) -> None:
-    """Send one verification of a person (name, number)."""
+async def verify(system: ConnectedSystem, purpose: str, person: tuple[str, str]) -> Place:
+    """Send one verification of a person (name, number); returns where it is."""
     data = {"purpose": purpose, "legal_basis": "bench", "audience": "license-exchange"}
     name, number = person
     subject = {"name": name, "number": number}
-    await system.send(VerifyPerson, data, {"subject": subject}, sampled=False)
+    row = await system.send(VerifyPerson, data, {"subject": subject}, sampled=False)
+    return row.source, row.sequence
 
 
 def people(var: Path, count: int) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from sanyuan.sandbox.bench.nation import load_seconds, search_p99_ms
 from sanyuan.sandbox.bench.plot import memory_plot
 from sanyuan.sandbox.bench.preparing import Setting, prepare_all
 from sanyuan.sandbox.bench.supervising import measure_audit
+from sanyuan.sandbox.bench.verifications import rated
 from sanyuan.sandbox.demo.load.mix import Kind
 from sanyuan.sandbox.language import Words
 from sanyuan.sandbox.runner import OwnRunner
@@ -32,7 +33,7 @@ from sanyuan.sandbox.settings import Settings
 from sanyuan.sandbox.starting import Installation, bring_up
 from sanyuan.sandbox.supervisor import Supervisor
 
-PARTS: Final = ("nation", "kinds", "cycles", "audit", "memory")
+PARTS: Final = ("nation", "verifications", "kinds", "cycles", "audit", "memory")
 SECONDS: Final = 10.0
 """How long each kind of operation, and each rate of records, goes on."""
 FLAME: Final = "shared-call"
@@ -63,7 +64,7 @@ def bench(settings: Settings, console: Console, wanted: Wanted) -> list[Measure]
     if "nation" in parts:
         with _installation(settings, console) as installation:
             measures += _nation(installation, console)
-    if parts & {"kinds", "cycles", "audit"}:
+    if parts & {"verifications", "kinds", "cycles", "audit"}:
         with _installation(settings, console) as installation:
             measures += _own(installation, console, wanted)
     save(settings.var / "bench.json", measures)
@@ -93,6 +94,8 @@ def _own(installation: Installation, console: Console, wanted: Wanted) -> list[M
     setting = prepare_all(installation)
     measures = list[Measure]()
     with bars(console) as report:
+        if "verifications" in wanted.parts:
+            measures += _verifications(setting, report)
         if "kinds" in wanted.parts:
             measures += _kinds(setting, report, wanted)
         if "cycles" in wanted.parts:
@@ -118,6 +121,17 @@ def _memory_rows(point: Point, least: Point) -> Iterator[Measure]:
         base = Measure(f"memory of {who}, {least.records:,} entries", other, "MiB")
         name = f"memory of {who}, {point.records:,} entries"
         yield base if point is least else compare(name, value, "MiB", base)
+
+
+def _verifications(setting: Setting, report: Report) -> list[Measure]:
+    found = asyncio.run(rated(setting.installation.settings.var, report))
+    offered = Measure("verifications offered", found.offered, "a second")
+    return [
+        offered,
+        compare("verifications carried, all departments", found.per_second, "a second", offered),
+        Measure("from due to opened assertion, p50", found.p50_ms, "ms"),
+        Measure("from due to opened assertion, p99", found.p99_ms, "ms"),
+    ]
 
 
 def _kinds(setting: Setting, report: Report, wanted: Wanted) -> list[Measure]:
