@@ -29,9 +29,7 @@ from sanyuan.catalog.app import make_domain
 from sanyuan.catalog.settings import Settings
 from sanyuan.common import outbox, positions
 from sanyuan.common.database import Database
-from sanyuan.common.directory import Directory
-from sanyuan.common.outbox import Row
-from sanyuan.common.producing import Producer
+from sanyuan.common.outbox import Outbox, Row
 from sanyuan.common.record import RawRecord
 from sanyuan.common.service.deciding import Decider
 
@@ -95,9 +93,8 @@ def running(folder: Path) -> Iterator[Service]:
     system = system_file(CATALOG)
     models = (*store.MODELS, *search.MODELS, *outbox.MODELS, *positions.MODELS)
     database = Database.open(f"sqlite:///{folder}/catalog.db", models)
-    producer = Producer(database, [system], lambda: Directory(signing(AGENCY).verifier))
     domain = make_domain(Settings(folder), system)
-    decider = Decider(domain, system, producer.outbox)
+    decider = Decider(domain, system, Outbox())
     try:
         yield Service(decider, database, world)
     finally:

@@ -20,7 +20,6 @@ from tests.common.conftest import (
     TAX,
     World,
     envelope_of,
-    signing,
     system_file,
 )
 from tests.license_exchange.conftest import (
@@ -41,9 +40,7 @@ from tests.license_exchange.conftest import (
 
 from sanyuan.common import outbox, positions
 from sanyuan.common.database import Database
-from sanyuan.common.directory import Directory
-from sanyuan.common.outbox import Row
-from sanyuan.common.producing import Producer
+from sanyuan.common.outbox import Outbox, Row
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sdjwt.credential import verify_credential
 from sanyuan.common.sdjwt.keys import key_set
@@ -146,10 +143,9 @@ def running(folder: Path) -> Iterator[Service]:
     system, settings = system_file(EXCHANGE), Settings(folder)
     models = (*store.MODELS, *outbox.MODELS, *positions.MODELS)
     database = Database.open(f"sqlite:///{folder}/exchange.db", models)
-    producer = Producer(database, [system], lambda: Directory(signing(AGENCY).verifier))
     keys = make_keys(settings.secrets_file)
     domain = make_domain(settings, keys, Addresses(BASE), system)
-    decider = Decider(domain, system, producer.outbox)
+    decider = Decider(domain, system, Outbox())
     try:
         yield Service(decider, database, world)
     finally:

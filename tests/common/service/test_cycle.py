@@ -37,8 +37,7 @@ from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import hash_value
 from sanyuan.common.ids import format_time, time_of
 from sanyuan.common.notes import SigningKey
-from sanyuan.common.outbox import Row
-from sanyuan.common.producing import Producer
+from sanyuan.common.outbox import Outbox, Row
 from sanyuan.common.record import RawRecord
 from sanyuan.common.sealing import SealingError
 from sanyuan.common.service.deciding import Decider, Domain
@@ -82,7 +81,6 @@ class Service:
 
     decider: Decider
     database: Database
-    producer: Producer
 
     def handle(self, raws: Sequence[RawRecord], directory: Directory) -> list[Row]:
         return decide(self.decider, self.database, directory, raws)
@@ -92,7 +90,6 @@ class Service:
 def service(folder: Path | str) -> Iterator[Service]:
     system = system_file(IDENTITY)
     database = Database.open(f"sqlite:///{folder}/identity.db", MODELS)
-    producer = Producer(database, [system], lambda: Directory(signing(AGENCY).verifier))
     domain = Domain(
         name="identity",
         commands=(COMMANDS,),
@@ -100,9 +97,9 @@ def service(folder: Path | str) -> Iterator[Service]:
         refused=messages.IdentityCommandRefused,
         handler=counting,
     )
-    decider = Decider(domain, system, producer.outbox)
+    decider = Decider(domain, system, Outbox())
     try:
-        yield Service(decider, database, producer)
+        yield Service(decider, database)
     finally:
         database.close()
 

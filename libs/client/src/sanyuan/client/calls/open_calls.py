@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from sanyuan.client.calls.opening import CALLS, OpenCall, Opening, Ref
-from sanyuan.common.database import table_of
+from sanyuan.common.database import insert_many, run_many, table_of
 from sanyuan.common.outbox import Row
 
 SLACK_SECONDS: Final = 5.0
@@ -110,26 +110,35 @@ class OpenCalls:
         return [call for call in self._open.values() if call.deadline <= now]
 
 
-_INSERT: Final = (
-    "INSERT INTO open_call (source, sequence, id, hash, grant_id, serving_system, fields, case_id,"
-    " deadline, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DELETE: Final = delete(TABLE).where(
+    TABLE.c.source == bindparam("of_source"), TABLE.c.sequence == bindparam("at_sequence")
 )
-_DELETE: Final = "DELETE FROM open_call WHERE source = ? AND sequence = ?"
 
 
 def insert_open(connection: Connection, calls: Sequence[OpenCall]) -> None:
     """Write calls in the transaction of their commands."""
-    if calls:
-        rows = [
-            (*call[:6], ",".join(call.fields), call.case, call.deadline, _OPEN) for call in calls
-        ]
-        connection.exec_driver_sql(_INSERT, rows)
+    rows = [
+        {
+            "source": call.source,
+            "sequence": call.sequence,
+            "id": call.id,
+            "hash": call.hash,
+            "grant_id": call.grant,
+            "serving_system": call.serving_system,
+            "fields": ",".join(call.fields),
+            "case_id": call.case,
+            "deadline": call.deadline,
+            "state": _OPEN,
+        }
+        for call in calls
+    ]
+    insert_many(connection, TABLE, rows)
 
 
 def delete_answered(connection: Connection, refs: Iterable[Ref]) -> None:
     """End calls by what an inbox has, in the transaction that takes it."""
-    if rows := [(source, number) for source, _, number in refs]:
-        connection.exec_driver_sql(_DELETE, rows)
+    rows = [{"of_source": source, "at_sequence": number} for source, _, number in refs]
+    run_many(connection, _DELETE, rows)
 
 
 _MARK: Final = (
@@ -150,10 +159,8 @@ def mark_told(connection: Connection, refs: Iterable[Ref]) -> None:
 
 
 def _mark(connection: Connection, refs: Iterable[Ref], state: int) -> None:
-    if rows := [
-        {"of_source": source, "at_sequence": number, "to": state} for source, _, number in refs
-    ]:
-        connection.execute(_MARK, rows)
+    rows = [{"of_source": source, "at_sequence": number, "to": state} for source, _, number in refs]
+    run_many(connection, _MARK, rows)
 
 
 def find_ended(connection: Connection, refs: Iterable[Ref]) -> set[Ref]:

@@ -1,18 +1,14 @@
-"""The rows of inboxes: what was taken and not handed out yet.
-
-A client's database is SQLite, so that its hot statements go to the driver as they are: half the
-cost of a row.
-"""
+"""The rows of inboxes: what was taken and not handed out yet."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlmodel import Field, SQLModel
 
 from sanyuan.client.inbox.kept import Kept, Place
-from sanyuan.common.database import table_of
+from sanyuan.common.database import insert_many, run_many, table_of
 from sanyuan.common.envelope import decode
 from sanyuan.common.outbox import pack_headers, unpack_headers
 from sanyuan.common.record import Record
@@ -50,43 +46,34 @@ def kept(record: Record) -> Kept:
     return Kept(raw.topic, raw.offset, record.envelope, record.sealed, record.traceparent)
 
 
-_INSERT: Final = (
-    "INSERT INTO inbox_row (topic, offset, value, attachments, traceparent, received)"
-    " VALUES (?, ?, ?, ?, ?, ?)"
-)
-_DELETE: Final = "DELETE FROM inbox_row WHERE topic = ? AND offset = ?"
-
-
 def insert_rows(connection: Connection, records: Sequence[Record]) -> None:
     """Keep records that have taken their place; durable once the caller commits."""
-    if records:
-        now = time.time()
-        rows = [
-            (
-                record.raw.topic,
-                record.raw.offset,
-                record.value,
-                pack_headers(record.sealed.items()),
-                record.traceparent,
-                now,
-            )
-            for record in records
-        ]
-        connection.exec_driver_sql(_INSERT, rows)
+    now = time.time()
+    rows = [
+        {
+            "topic": record.raw.topic,
+            "offset": record.raw.offset,
+            "value": record.value,
+            "attachments": pack_headers(record.sealed.items()),
+            "traceparent": record.traceparent,
+            "received": now,
+        }
+        for record in records
+    ]
+    insert_many(connection, ROWS, rows)
 
 
 def mark_unexpected(connection: Connection, reasons: Mapping[Place, str]) -> None:
     """Remember why nothing should be built on some rows."""
-    if reasons:
-        connection.execute(
-            insert(UNEXPECTED),
-            [
-                {"topic": topic, "offset": offset, "why": why}
-                for (topic, offset), why in reasons.items()
-            ],
-        )
+    rows = [
+        {"topic": topic, "offset": offset, "why": why} for (topic, offset), why in reasons.items()
+    ]
+    insert_many(connection, UNEXPECTED, rows)
 
 
+_DELETE: Final = delete(ROWS).where(
+    ROWS.c.topic == bindparam("of_topic"), ROWS.c.offset == bindparam("at_offset")
+)
 _FORGET: Final = delete(UNEXPECTED).where(
     UNEXPECTED.c.topic == bindparam("of_topic"), UNEXPECTED.c.offset == bindparam("at_offset")
 )
@@ -96,10 +83,9 @@ def hand_out(
     connection: Connection, places: Iterable[Place], unexpected: Iterable[Place] = ()
 ) -> None:
     """Forget rows that the application has; ``unexpected`` are those that were marked so."""
-    if gone := list(places):
-        connection.exec_driver_sql(_DELETE, gone)
-    if marked := [{"of_topic": topic, "at_offset": offset} for topic, offset in unexpected]:
-        connection.execute(_FORGET, marked)
+    for statement, those in ((_DELETE, places), (_FORGET, unexpected)):
+        rows = [{"of_topic": topic, "at_offset": offset} for topic, offset in those]
+        run_many(connection, statement, rows)
 
 
 def load_kept(connection: Connection) -> list[Kept]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+MAX_FINDINGS: Final = 200
+"""Kept of each grade; a log that is wrong everywhere needs no longer list."""
+
 
 class Grade(StrEnum):
     """How grave a finding is."""
@@ -100,8 +103,6 @@ class Completeness(StrEnum):
     UNKNOWN = "could-not-check"
 
 
-MAX_FINDINGS: Final = 200
-"""Kept of each grade; a log that is wrong everywhere needs no longer list."""
 EXIT_SOUND: Final = 0
 EXIT_INCOMPLETE: Final = 10
 EXIT_FORGED: Final = 20

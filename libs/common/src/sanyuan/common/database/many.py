@@ -51,6 +51,7 @@ def _shape(places: Sequence[str] | None, fixed: Mapping[str, Any]) -> Shape:
     """
     if places is None:
         return lambda row: {**fixed, **row}
-    if fixed or len(places) == 1:
-        return lambda row: tuple((fixed | row)[name] for name in places)  # type: ignore[operator]
-    return itemgetter(*places)
+    if len(places) == 1:
+        return lambda row: (row[places[0]],)
+    chosen = itemgetter(*places)
+    return (lambda row: chosen({**fixed, **row})) if fixed else chosen

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final, cast
 
-from sqlalchemy import BigInteger, Connection, Insert, Integer, Table, bindparam, insert, select
+from sqlalchemy import BigInteger, Connection, Insert, Integer, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel
 
@@ -71,7 +71,7 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, none of which is there yet."""
-    run_many(connection, _plain_insert(table), rows)
+    run_many(connection, _insert_statement(table, connection.dialect.name), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -90,15 +90,11 @@ def _upsert_statement(table: Table, dialect: str) -> Insert:
 
 
 @cache
-def _plain_insert(table: Table) -> Insert:
-    return insert(table)
-
-
-@cache
 def _insert_new_statement(table: Table, dialect: str) -> Insert:
     statement: Insert = _insert_statement(table, dialect).on_conflict_do_nothing()
     return statement
 
 
+@cache
 def _insert_statement(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -6,7 +6,7 @@ from then until its assertion was opened. All departments are one process here, 
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -42,7 +42,8 @@ class Rated:
 
 @dataclass
 class _Run:
-    systems: Mapping[str, ConnectedSystem]
+    asking: Sequence[Asking]
+    named: Sequence[tuple[str, str]]
     due: dict[Place, float] = field(default_factory=dict)
     decided: dict[Place, float] = field(default_factory=dict)
     """When each was opened; the decision may come before its sender is told its place."""
@@ -57,9 +58,10 @@ class _Run:
                 self.wrong += not (verified and decision.opened.get("assertion"))
                 self.decided[place] = time.monotonic()
 
-    async def send(self, asker: Asking, who: tuple[str, str], at: float) -> None:
+    async def send(self, number: int, at: float) -> None:
         """Send one that is due at ``at``."""
-        self.due[await verify(*asker, who)] = at
+        system, purpose = self.asking[number % len(self.asking)]
+        self.due[await verify(system, purpose, self.named[number % len(self.named)])] = at
 
 
 async def rated(var: Path, report: Report, rate: float = RATE, seconds: float = SECONDS) -> Rated:
@@ -68,13 +70,14 @@ async def rated(var: Path, report: Report, rate: float = RATE, seconds: float = 
     Raises UnverifiedError, and what the SDK raises.
     """
     async with connected(var) as systems:
-        run = _Run(systems)
+        asking = [(systems[each.file.source], each.purpose) for each in askers(var)]
+        run = _Run(asking, people(var, 5000))
         receivers = [asyncio.create_task(run.receive(each)) for each in systems.values()]
         try:
-            await _offer(run, var, rate, WARM_SECONDS, lambda *_: None)
+            await _offer(run, rate, WARM_SECONDS, lambda *_: None)
             run.due.clear()
             begun = time.monotonic()
-            await _offer(run, var, rate, seconds, report)
+            await _offer(run, rate, seconds, report)
         finally:
             for receiver in receivers:
                 receiver.cancel()
@@ -89,17 +92,15 @@ async def rated(var: Path, report: Report, rate: float = RATE, seconds: float = 
     )
 
 
-async def _offer(run: _Run, var: Path, rate: float, seconds: float, report: Report) -> None:
+async def _offer(run: _Run, rate: float, seconds: float, report: Report) -> None:
     """Send everything at its time, then wait for what was sent."""
-    asking = [(run.systems[each.file.source], each.purpose) for each in askers(var)]
-    named, count = people(var, 5000), round(rate * seconds)
+    count = round(rate * seconds)
     sends: list[asyncio.Task[None]] = []
     begun = time.monotonic()
     while len(sends) < count:
         first = len(sends)
         for number in range(first, min(count, round((time.monotonic() - begun) * rate))):
-            who = named[number % len(named)]
-            sending = run.send(asking[number % len(asking)], who, begun + number / rate)
+            sending = run.send(number, begun + number / rate)
             sends.append(asyncio.create_task(sending))
         report("verifications", len(sends), count)
         await asyncio.sleep(TICK_SECONDS)

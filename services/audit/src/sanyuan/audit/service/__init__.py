@@ -1,8 +1,8 @@
 """The audit service at work: intake → sequencer → publication, and what it waits for before.
 
 Three loops: one reads ahead and has batches checked; one appends and commits; one seals and
-publishes while the next batches are appended already. Any error ends the
-process: the start is the recovery.
+publishes while the next batches are appended already. Any error ends the process: the start is the
+recovery.
 """
 
 from sanyuan.audit.service.log import AuditLog, TransactionError

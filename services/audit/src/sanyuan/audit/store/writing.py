@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from sanyuan.audit.sequencer import Batch, Sealing
 from sanyuan.audit.state import Partition, State, Stream, Waiting
@@ -29,7 +29,7 @@ from sanyuan.audit.store.tables import (
     Part,
 )
 from sanyuan.common.contracts.log import Withheld
-from sanyuan.common.database import insert_many, upsert, write_counter, write_counters
+from sanyuan.common.database import insert_many, run_many, upsert, write_counter, write_counters
 from sanyuan.common.logkeys import year_of
 from sanyuan.common.positions import PLACES, Move, move_places, save_offsets
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -49,25 +49,22 @@ def write_batch(connection: Connection, batch: Batch) -> None:
     _move_places(connection, batch)
     save_offsets(connection, batch.offsets)
     _write_waiting(connection, batch.waiting)
-    if batch.refused:
-        connection.execute(insert(REFUSED), [asdict(one) for one in batch.refused])
-    if batch.equivocated:
-        places = [
-            {"source": source, "topic": topic, "sequence": sequence}
-            for source, topic, sequence in batch.equivocated
-        ]
-        connection.execute(insert(EQUIVOCATED), places)
+    insert_many(connection, REFUSED, [asdict(one) for one in batch.refused])
+    places = [
+        {"source": source, "topic": topic, "sequence": sequence}
+        for source, topic, sequence in batch.equivocated
+    ]
+    insert_many(connection, EQUIVOCATED, places)
     if batch.participants:
         _write_participants(connection, batch.participants)
-    if batch.orders:
-        rows = [{"leaf": leaf, "answered": False, "entry": None} for leaf in batch.orders]
-        connection.execute(insert(ORDERS), rows)
+    rows = [{"leaf": leaf, "answered": False, "entry": None} for leaf in batch.orders]
+    insert_many(connection, ORDERS, rows)
 
 
 def _write_participants(connection: Connection, entries: Sequence[bytes]) -> None:
     count = connection.execute(select(func.count()).select_from(PARTICIPANTS)).scalar_one()
     rows = [{"number": number, "entry": entry} for number, entry in enumerate(entries, count)]
-    connection.execute(insert(PARTICIPANTS), rows)
+    insert_many(connection, PARTICIPANTS, rows)
 
 
 def write_closing(connection: Connection, sealing: Sealing, following: int) -> None:
@@ -104,7 +101,7 @@ def write_sealing(connection: Connection, sealing: Sealing) -> None:
         upsert(connection, ORDERS, [values])
     write_sealed(connection, sealing.sealed, sealing.sealed_offsets)
     connection.execute(delete(PARTS))
-    connection.execute(insert(PARTS), [asdict(part) for part in parts_of(sealing)])
+    insert_many(connection, PARTS, [asdict(part) for part in parts_of(sealing)])
 
 
 def parts_of(sealing: Sealing) -> list[Part]:
@@ -148,14 +145,13 @@ def _write_waiting(connection: Connection, changed: dict[Stream, Waiting | None]
     if not changed:
         return
     keys = [{"of_source": source, "of_topic": topic} for source, topic in changed]
-    connection.execute(_FORGET_WAITING, keys)
+    run_many(connection, _FORGET_WAITING, keys)
     rows = [
         {"source": source, "topic": topic, **asdict(waiting)}
         for (source, topic), waiting in changed.items()
         if waiting is not None
     ]
-    if rows:
-        connection.execute(insert(WAITING), rows)
+    insert_many(connection, WAITING, rows)
 
 
 def drop_published(connection: Connection, published: Checkpoint, note: bytes) -> None:
@@ -187,13 +183,11 @@ def write_rolled_forward(connection: Connection, state: State, parts: Sequence[P
         {"source": source, "topic": topic, "sequence": place.sequence, "hash": place.hash}
         for (source, topic), place in state.places.items()
     ]
-    if places:
-        connection.execute(insert(PLACES), places)
+    insert_many(connection, PLACES, places)
     save_offsets(connection, state.offsets)
     write_sealed(connection, state.sealed, state.sealed_offsets)
     _write_waiting(connection, dict(state.waiting))
-    if parts:
-        connection.execute(insert(PARTS), [asdict(part) for part in parts])
+    insert_many(connection, PARTS, [asdict(part) for part in parts])
     if state.participants:
         _write_participants(connection, state.participants)
     orders: list[dict[str, object]] = [
@@ -203,8 +197,7 @@ def write_rolled_forward(connection: Connection, state: State, parts: Sequence[P
             *((leaf, entry) for entry, leaf in state.withheld.items()),
         ]
     ]
-    if orders:
-        connection.execute(insert(ORDERS), orders)
+    insert_many(connection, ORDERS, orders)
     write_counter(connection, SIZE, state.size)
     write_counter(connection, SEALED_SIZE, state.sealed_size)
     write_counter(connection, NEXT_YEAR, year_of(state.next or "") or 0)

@@ -27,7 +27,7 @@ from sanyuan.sandbox.demo.load.checking import (
     check_exchange,
     check_verification,
 )
-from sanyuan.sandbox.demo.load.drawing import Call, Draws, Organisation, Person
+from sanyuan.sandbox.demo.load.drawing import Draws, Organisation, Person
 from sanyuan.sandbox.demo.load.grants import (
     LICENSE_FIELDS,
     UNGRANTED_FIELD,
@@ -80,8 +80,6 @@ class Caller:
         self._assertions = Assertions.open(folder, run.plan.id)
         self._exchanges: dict[int, deque[Step]] = {at: deque() for at in self._departments}
         self._sends: set[asyncio.Task[object]] = set()
-        self._called: dict[Step, Call] = {}
-        """What calls that this process has sent are about: it need not be drawn again."""
         progress.kinds = {kind: KindProgress() for kind in KINDS}
         progress.finished = 0.0
         for ended in self._journal:
@@ -132,7 +130,7 @@ class Caller:
         """A call has ended."""
         step = self._run.step("shared-call", department, int(result.call.sequence))
         if step is not None and step not in self._journal:
-            drawn = self._called.pop(step, None) or self._draws.call(step)
+            drawn = self._draws.call(step)
             wanted = self._equipment.wanted[drawn.grant]
             self._end(step, check_call(result, drawn, wanted, self._subject(wanted, drawn.rank)))
 
@@ -218,7 +216,7 @@ class Caller:
             self._sends.discard(task)
 
     def _call(self, step: Step) -> SharedCall:
-        drawn = self._called[step] = self._draws.call(step)
+        drawn = self._draws.call(step)
         wanted = self._equipment.wanted[drawn.grant]
         subject = self._subject(wanted, drawn.rank)
         return SharedCall(self._equipment.terms[drawn.grant], {wanted.fields[0]: subject.key})

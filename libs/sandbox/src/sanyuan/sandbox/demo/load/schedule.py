@@ -10,7 +10,7 @@ that the first ones have one too, each department begins with one verification t
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from sanyuan.sandbox.demo.load.mix import SHARES, Kind, count_of, kind_of, operation_of, ordinal_of
 from sanyuan.sandbox.synthetic.departments import DEPARTMENTS
@@ -52,12 +52,13 @@ class Plan:
         return self.start + operation / self.rate
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One command: number ``index`` of a department (its index) in the stream of a kind."""
 
     kind: Kind
     department: int
-    index: int  # type: ignore[assignment]  # the field, not the search of tuples
+    index: int
 
     @property
     def operation(self) -> int | None:
