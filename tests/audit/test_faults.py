@@ -133,6 +133,7 @@ NO_WRITES: Final = {
     "service.work.wait_for_folder folder.hold": "a lock",
     "service.work._work_on_one run": "the loops",
     "service.work._work_on_one witnesses.run": "a loop",
+    "withholding.earlier_log Checkpoint.open": "parses",
     "witnesses._note_at Checkpoint.open": "parses",
 }
 

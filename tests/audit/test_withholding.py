@@ -127,7 +127,9 @@ async def test_nothing_goes_before_a_checkpoint_covers_the_order(
     [
         ({"source": FOOD}, "not-the-supervisor"),
         ({"source": AUDIT}, "not-the-supervisor"),
-        ({"log": "cn/log/2025"}, "another-log"),
+        ({"log": "cn/log/2027"}, "another-log"),
+        ({"log": "se/log/2025"}, "another-log"),
+        ({"log": "cn/log/2025"}, "not-at-hand"),
         ({"entry": ZERO_HASH}, "entry-differs"),
         ({"record": {"sequence": f"{2:020d}"}}, "entry-differs"),
         ({"record": {"hash": ZERO_HASH}}, "entry-differs"),

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
-from sanyuan.client.verify.orders import look_up
+from sanyuan.client.verify.orders import look_up, look_up_later
 from sanyuan.client.verify.runs import check_entries
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
@@ -55,6 +55,8 @@ class Follower:
     file: Path | None = None
     """Where to remember what was handed out; None: start at 0 every time."""
     poll_s: float = 0.5
+    _reading: LogSource = field(init=False)
+    """The source, or that of an earlier year's log until all of it was read."""
     _known: Checkpoint | None = None
     _history: History = field(init=False)
     _before: Checkpoint | None = None
@@ -64,6 +66,7 @@ class Follower:
     """The history of the year before, as `History.dump` has it."""
 
     def __post_init__(self) -> None:
+        self._reading = self.source
         self._history = self._begin("")
         saved = read_saved(self.file, VERSION) if self.file else None
         if saved is not None:
@@ -107,10 +110,10 @@ class Follower:
 
     def _grown(self) -> AuthenticTiles | None:
         """Return the tiles of a new checkpoint that extends the known one, None without any."""
-        source, head = self._current()
+        self._reading, head = self._current()
         if head is None or head.size == self.index:
             return None
-        tiles = AuthenticTiles(partial(read_tile, source), head, source.name)
+        tiles = AuthenticTiles(partial(read_tile, self._reading), head, self._reading.name)
         if self._known and not tiles.extends(self._known):
             raise ForgedLogError(
                 f"the log of {head.size} entries does not extend that of {self._known.size}",
@@ -195,16 +198,20 @@ class Follower:
     ) -> bool:
         """Look up the orders that withhold blanks; False to read them again under a newer one."""
         withholding, head = self._history.withholding, tiles.head
-        withholding.hidden = self.source.partial
-        withholding.orders = look_up(self.source, head, bundle)
-        blanks = [
-            first + at
-            for at, entry in enumerate(fresh)
-            if entry == BLANK and withholding.find(first + at, hashes[at]) is None
-        ]
-        if not blanks or withholding.hidden:
+        withholding.hidden = self._reading.partial
+        withholding.orders = look_up(self._reading, head, bundle)
+        blanks = [first + at for at, entry in enumerate(fresh) if entry == BLANK]
+
+        def unexplained() -> bool:
+            return any(withholding.find(at, hashes[at - first]) is None for at in blanks)
+
+        if unexplained():
+            withholding.later = look_up_later(
+                self._reading, head.origin, self.log_key, self.agency_key
+            )
+        if not unexplained() or withholding.hidden:
             return True
-        newer = self._head(self.source)
+        newer = self._head(self._reading)
         return newer is None or newer.size <= head.size
 
     def _begin(self, origin: str) -> History:

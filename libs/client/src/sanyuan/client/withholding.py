@@ -26,6 +26,17 @@ class NotWithheldError(SanyuanError):
     """There is nothing to withhold there, or the order was not answered in time."""
 
 
+def open_year(source: LogSource, year: int | None) -> LogSource:
+    """Return the log of an earlier year that lies where this one does; raises SourceError."""
+    if year is None:
+        return source
+    if (found := source.year(year)) is None:
+        raise SourceError(
+            f"there is no log of {year}", where=source.name, do="see `ls` of the log's folder"
+        )
+    return found
+
+
 def make_order(source: LogSource, log_key: VerifierKey, index: int, ground: str) -> dict[str, Any]:
     """Return the data of an order for entry `index`, which is proven to be in the log first.
 

@@ -27,8 +27,8 @@ from sanyuan.common.notes import (
 from sanyuan.common.sources import DOMAIN
 
 LOG_KEY_FILE: Final = Path("audit") / "log-key.json"
-_ORIGIN: Final = re.compile(rf"({DOMAIN})/log/([1-9][0-9]{{3}})")
 """Below `var`."""
+_ORIGIN: Final = re.compile(rf"({DOMAIN})/log/([1-9][0-9]{{3}})")
 
 
 class LogKeyError(SanyuanError):
@@ -51,6 +51,14 @@ def year_of(origin: str) -> int | None:
     """Return the year of a log's origin; None when it is no log of a domain's year."""
     found = _ORIGIN.fullmatch(origin)
     return int(found[2]) if found else None
+
+
+def is_earlier(origin: str, than: str) -> bool:
+    """Whether a log is of the same domain as the log `than`, and of an earlier year."""
+    one, other = _ORIGIN.fullmatch(origin), _ORIGIN.fullmatch(than)
+    if one is None or other is None:
+        return False
+    return one[1] == other[1] and int(one[2]) < int(other[2])
 
 
 def signing_key_of(key: SigningKey, year: int) -> SigningKey:

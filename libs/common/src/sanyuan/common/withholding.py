@@ -1,9 +1,9 @@
 """Withheld entries: what an order is, and what it may order (design §8, ADR 0032).
 
-Invariants: an entry is blank only by a later entry of the same log, which a system of the
-supervisor signed under a key that was not revoked before, and which names the entry's index, its
-leaf hash and the place that it takes in its stream. What others must be able to read for ever,
-`participants`, the log's own leaves and such orders, is never withheld. Pure.
+Invariants: an entry is blank only by a later entry of the same log or of a later year's, which a
+system of the supervisor signed under a key that was not revoked before, and which names the entry's
+log, its index, its leaf hash and the place that it takes in its stream. What others must be able to
+read for ever, `participants`, the log's own leaves and such orders, is never withheld. Pure.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sanyuan.common.contracts.message import Message
 from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.envelope import Envelope
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
+from sanyuan.common.logkeys import is_earlier
 from sanyuan.common.sources import parse_source
 
 ORDERS: Final = "audit-commands"
@@ -27,10 +28,16 @@ _NEEDLES: Final = tuple(f'"{kind.TYPE}"'.encode() for kind in (WithholdEntry, Wi
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order as it lies in the log at `index`."""
+    """An order as it lies at `index` of the log `log`."""
 
+    log: str
     index: int
     said: WithholdEntry
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the entry that it withholds is in an earlier year's log."""
+        return self.said.log != self.log
 
     @property
     def stream(self) -> tuple[str, str]:
@@ -65,12 +72,12 @@ def objection(envelope: Envelope, index: int, origin: str) -> Order | Withholdin
     """
     if (message := parse_order(envelope)) is None:
         return "malformed"
-    order = Order(index, message)
+    order = Order(origin, index, message)
     if parse_source(envelope.source).role != "supervisor":
         return "not-the-supervisor"
-    if message.log != origin:
+    if order.is_late and not is_earlier(message.log, origin):
         return "another-log"
-    if message.index >= index:
+    if not order.is_late and message.index >= index:
         return "no-such-entry"
     source, topic = order.stream
     topic = topic.partition("/")[2]
@@ -99,15 +106,20 @@ def may_speak(bundle: bytes) -> bool:
     return any(needle in bundle for needle in _NEEDLES)
 
 
-def find_orders(entries: Iterable[tuple[int, bytes]], origin: str) -> Orders:
-    """Return the orders among (index, entry) that the log did not refuse; nothing is verified."""
+def find_orders(
+    entries: Iterable[tuple[int, bytes]], origin: str, withheld_from: str | None = None
+) -> Orders:
+    """Return the orders among (index, entry) of the log `origin` that it did not refuse.
+
+    They withhold entries of the log `withheld_from`, by default its own. Nothing is verified.
+    """
     found: dict[int, Order] = {}
     for index, entry in entries:
         if not may_speak(entry) or (leaf := _leaf(entry)) is None:
             continue
         if is_order(leaf.envelope):
             order = objection(leaf.envelope, index, origin)
-            if isinstance(order, Order):
+            if isinstance(order, Order) and order.said.log == (withheld_from or origin):
                 found[index] = order
         elif isinstance(refused := _parse(leaf.envelope, _OWN), WithholdingRefused):
             found.pop(refused.order, None)

@@ -184,6 +184,13 @@ class LogFolder:
         """Return the folder of an earlier year's log: it lies below the current one."""
         return LogFolder(self.path / str(year))
 
+    def earlier(self, origin: str) -> LogFolder:
+        """Return the folder of the log `origin` of an earlier year; raises LogFolderError."""
+        path = self.path / str(year_of(origin))
+        if not (path / CHECKPOINT).exists():
+            raise LogFolderError("an earlier year's log is not here", where=str(path))
+        return LogFolder(path)
+
     def put_away(self, year: int) -> None:
         """Move the log that is here below, unless it is that of `year`; again, when interrupted.
 

@@ -222,7 +222,7 @@ class Sequencer:
         self._say(batch, answer, at)
         batch.answer = answer
         self.state.orders.remove(answer.order)
-        if isinstance(answer, Withheld):
+        if isinstance(answer, Withheld) and answer.log is None:
             self.state.withheld[answer.index] = answer.order
 
     def _say(self, batch: Batch, message: Message, at: float) -> Spoken:

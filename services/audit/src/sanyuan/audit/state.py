@@ -121,7 +121,8 @@ class State:
                 self.waiting.pop(stream, None)
             case Withheld() as withheld:
                 self.orders.remove(withheld.order)
-                self.withheld[withheld.index] = withheld.order
+                if withheld.log is None:
+                    self.withheld[withheld.index] = withheld.order
             case WithholdingRefused() as refused:
                 self.orders.remove(refused.order)
             case Closed() as closing:

@@ -9,7 +9,7 @@ import typer
 from sanyuan.client.cli.console import DEFAULT_VAR, OUT, Var, run, say
 from sanyuan.client.cli.log import AgencyKey, Log, LogKey, find_keys, open_log
 from sanyuan.client.system import connect
-from sanyuan.client.withholding import log_size, make_order, wait_for_answer
+from sanyuan.client.withholding import log_size, make_order, open_year, wait_for_answer
 from sanyuan.common.contracts.log import Withheld, WithholdEntry, WithholdingRefused
 from sanyuan.common.envelope import hash_value
 
@@ -22,6 +22,10 @@ def withhold(  # noqa: PLR0913, PLR0917  one for each option
         Path, typer.Option("--as", help="监管方系统的文件 The file of a system of the supervisor.")
     ],
     ground: Annotated[str, typer.Option(help="理由 The ground, kept in the log for ever.")],
+    year: Annotated[
+        int | None,
+        typer.Option(help="条目所在日志的年份 The year of the entry's log, if an earlier one."),
+    ] = None,
     log: Log = None,
     agency_key: AgencyKey = None,
     log_key: LogKey = None,
@@ -33,7 +37,8 @@ def withhold(  # noqa: PLR0913, PLR0917  one for each option
     async def work() -> Withheld | WithholdingRefused:
         _, signer = find_keys(var, agency_key, log_key)
         with open_log(log, var, system) as source:
-            order = await asyncio.to_thread(make_order, source, signer, index, ground)
+            of_year = await asyncio.to_thread(open_year, source, year)
+            order = await asyncio.to_thread(make_order, of_year, signer, index, ground)
             start = await asyncio.to_thread(log_size, source, signer)
             async with connect(system, say=say) as me:
                 row = await me.send(WithholdEntry, order, {})

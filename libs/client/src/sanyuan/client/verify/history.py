@@ -159,6 +159,8 @@ class History:
             else:
                 self.tell(unexplained(blank.at, blank))
             return
+        if order.is_late:
+            self.tell(self.withholding.take(order))
         last, head = self.heads.get(order.stream, START)
         if order.sequence != last + 1:
             self.tell(misplaced(blank.at, order, last, head))
@@ -172,7 +174,7 @@ class History:
             return
         order = objection(leaf.envelope, index, self.origin)
         revoked = self.directory.is_revoked(leaf.envelope.source, leaf.key_id)
-        if isinstance(order, Order) and not revoked:
+        if isinstance(order, Order) and not order.is_late and not revoked:
             finding = self.withholding.confirm(order)
             if finding is not None:
                 self.tell(finding)

@@ -3,8 +3,9 @@
 A blank has its leaf hash in the tree, and comes before the order that explains it. So the orders
 are looked up as soon as the first blank is met (`orders.look_up`), the blank takes the place in its
 stream that its order names, and the order itself must hold when its turn comes: signed by the
-supervisor, at that index, saying the same. The records after the blank, and the seals, must fit
-what the order says of its place. Pure.
+supervisor, at that index, saying the same. An order in a later year's log has no turn here: it was
+proven when it was looked up. The records after the blank, and the seals, must fit what the order
+says of its place. Pure.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ class Withholding:
 
     orders: Orders | None = None
     """Looked up, not yet verified; None before the first blank."""
+    later: Orders | None = None
+    """Those in later years' logs, proven; None before a blank that no order of this log explains.
+    """
     hidden: bool = False
     """Whether the source shows only what its reader may see."""
     unseen: int = 0
@@ -37,13 +41,13 @@ class Withholding:
 
     def find(self, index: int, leaf: bytes) -> Order | None:
         """Return the order that withholds a blank entry."""
-        orders = (self.orders or {}).get(index, [])
+        orders = [*(self.orders or {}).get(index, []), *(self.later or {}).get(index, [])]
         return next((order for order in orders if order.said.entry == leaf.hex()), None)
 
     def explain(self, index: int, leaf: bytes) -> Order | None:
-        """Return the order that withholds a blank entry; it is awaited from now on."""
+        """Return the order that withholds a blank entry; one of this log is awaited from now on."""
         order = self.find(index, leaf)
-        if order is not None:
+        if order is not None and not order.is_late:
             self.awaited[order.index] = order
         return order
 
@@ -54,10 +58,15 @@ class Withholding:
             return None
         if relied_on != order:
             return Finding(Grade.FORGED, "an order was read twice and differs", index=order.index)
+        return self.take(order)
+
+    def take(self, order: Order) -> Finding:
+        """Take an order that is verified; say what it withholds, and why."""
         self.withheld[order.said.index] = order.index
+        where = f"entry {order.index}" + (f" of {order.log}" if order.is_late else "")
         return Finding(
             Grade.NOTICE,
-            f"withheld by the supervisor's order in entry {order.index}: {order.said.ground}",
+            f"withheld by the supervisor's order in {where}: {order.said.ground}",
             index=order.said.index,
             source=order.said.record.source,
             topic=order.said.record.topic,

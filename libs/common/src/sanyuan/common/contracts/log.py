@@ -117,6 +117,8 @@ class Withheld(Message):
     TOPICS = LOG
     order: Count
     index: Count
+    log: str | None = None
+    """The origin of the log that has the entry, when that is an earlier year's."""
 
 
 WithholdingReason = Literal[
@@ -128,6 +130,7 @@ WithholdingReason = Literal[
     "entry-differs",
     "never-withheld",
     "already-withheld",
+    "not-at-hand",
 ]
 
 

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -31,7 +32,7 @@ from sanyuan.audit.store import (
     write_new_year,
     write_sealing,
 )
-from sanyuan.audit.withholding import carry_out, judge, oldest_order
+from sanyuan.audit.withholding import carry_out, earlier_log, judge, oldest_order
 from sanyuan.audit.years import YearTurnedError
 from sanyuan.common.database import Database
 from sanyuan.common.errors import SanyuanError
@@ -239,11 +240,12 @@ class AuditLog:
             return None
         folder = self._publisher.folder
         tiles = AuthenticTiles(folder.read_grown, published, str(folder.path))
-        order = judge(index, state, tiles, participants.directory)
+        earlier = partial(earlier_log, folder, self._publisher.key.verifier)
+        order = judge(index, state, tiles, participants.directory, earlier)
         if not isinstance(order, Order):
             log.warning("an order to withhold is refused", order=index, reason=order.reason)
             return order
-        log.warning("an entry is withheld", order=index, entry=order.said.index)
+        log.warning("an entry is withheld", order=index, log=order.said.log, entry=order.said.index)
         return await carry_out(order, self._database, self._growth, folder)
 
     def _seal(self, connection: Connection, answer: Answer | None) -> Sealing | None:

@@ -96,8 +96,9 @@ def write_sealing(connection: Connection, sealing: Sealing) -> None:
     write_counter(connection, SEALED_SIZE, end)
     connection.execute(delete(REFUSED))
     if (answer := sealing.answer) is not None:
-        entry = answer.index if isinstance(answer, Withheld) else None
-        values = {"leaf": answer.order, "answered": True, "entry": entry}
+        values: dict[str, object] = {"leaf": answer.order, "answered": True, "entry": None}
+        if isinstance(answer, Withheld) and answer.log is None:
+            values["entry"] = answer.index
         upsert(connection, ORDERS, [values])
     write_sealed(connection, sealing.sealed, sealing.sealed_offsets)
     connection.execute(delete(PARTS))
