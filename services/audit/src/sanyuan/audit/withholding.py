@@ -31,7 +31,7 @@ from sanyuan.common.withholding import Order, objection, stands_for
 log = structlog.get_logger()
 
 Earlier = Callable[[str], AuthenticTiles]
-"""Origin of an earlier year's log -> that log; raises LogFolderError when it is not at hand."""
+"""Origin of an earlier year's log -> that log; raises as `earlier_log`."""
 
 
 def oldest_order(state: State, published: Checkpoint) -> int | None:
@@ -78,9 +78,9 @@ def _differs(order: Order, tiles: AuthenticTiles) -> WithholdingReason | None:
 
 
 def earlier_log(folder: LogFolder, key: VerifierKey, origin: str) -> AuthenticTiles:
-    """Return an earlier year's log, as far as its files lie here; raises LogFolderError.
+    """Return an earlier year's log, as its files lie here; `key` is that of any year's log.
 
-    `key` is that of any year's log.
+    Raises LogFolderError, NoteError, TileError, ForgedLogError.
     """
     below = folder.earlier(origin)
     head = Checkpoint.open(below.checkpoint() or b"", keys=[verifier_of(key, origin)])

@@ -26,6 +26,9 @@ from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, encode_bundle, tiles
 from sanyuan.common.tlog.tree import Tree
 
 Stream = tuple[str, str]
+Head = tuple[int, str]
+"""A stream's last place and the hash of its value."""
+Heads = Mapping[Stream, Head]
 SEAL: Final = "log.sealed.v1"
 Files = Mapping[str, bytes]
 """Path below the log's prefix -> bytes."""
@@ -70,6 +73,8 @@ class Ledger:
     agency: SigningKey
     log_key: SigningKey
     origin: str
+    carried: Heads = field(default_factory=dict)
+    """Where the streams stood when a later year's log began; empty in a domain's first log."""
 
     @cached_property
     def files(self) -> Files:
@@ -106,7 +111,7 @@ class Ledger:
 
     def rewritten(self, entries: Iterable[Entry], holds: Collection[str]) -> Ledger:
         """Return it with other entries, made consistent by whoever holds these sources' keys."""
-        return self.holding(Pen(self.keys, holds).rewrite(entries))
+        return self.holding(Pen(self.keys, holds, dict(self.carried)).rewrite(entries))
 
 
 @dataclass
@@ -115,7 +120,7 @@ class Pen:
 
     keys: Mapping[str, SigningKey]
     holds: Collection[str]
-    heads: dict[Stream, tuple[int, str]] = field(default_factory=dict)
+    heads: dict[Stream, Head] = field(default_factory=dict)
     moved: dict[Stream, int] = field(default_factory=dict)
     gaps: dict[tuple[str, str, int], int] = field(default_factory=dict)
     previous_seal: int | None = None

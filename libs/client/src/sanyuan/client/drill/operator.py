@@ -180,7 +180,8 @@ def _rows(entry: Entry) -> bool:
 
 def _cut_within_seal(ledger: Ledger, random: Random) -> Tampered:
     """End the log between two seals."""
-    seals = [-1, *ledger.seals]
+    # A later year's log that ends within its opening is forged, not incomplete.
+    seals = [*([] if ledger.carried else [-1]), *ledger.seals]
     wide = [at for at in range(1, len(seals)) if seals[at] - seals[at - 1] > 1]
     at = random.choice(wide)
     end = random.randrange(seals[at - 1] + 2, seals[at] + 1)
