@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sanyuan.client.cli.issuing import LicenseFileError, load_json
-from sanyuan.client.cli.licenses import AssertionFileError, read_text, show_license
+from sanyuan.client.cli.licenses import show_license
 from sanyuan.client.cli.main import app
+from sanyuan.client.cli.options import TextFileError, read_text
 from sanyuan.client.faces.licenses import SharedLicense
 
 COMMANDS = [
@@ -57,7 +58,7 @@ def test_an_assertion_comes_from_a_file(tmp_path: Path) -> None:
     file.write_text("a.b.c\n")
     assert read_text(file) == "a.b.c"
     file.write_bytes(b"\xff")
-    with pytest.raises(AssertionFileError):
+    with pytest.raises(TextFileError):
         read_text(file)
 
 

@@ -14,7 +14,7 @@ from sanyuan.client.calls import Answered, CallResult, Failed, NoAnswer, Refused
 from sanyuan.client.calls.answering import CannotAnswerError
 from sanyuan.client.catalogue import Catalogue
 from sanyuan.client.cli.console import OUT, guard, run, say
-from sanyuan.client.cli.options import As, Case
+from sanyuan.client.cli.options import As, Case, read_text
 from sanyuan.client.sql_answers import SqlAnswers
 from sanyuan.client.system import ConnectedSystem, connect
 from sanyuan.common.contracts.catalog import CallAdmitted, GrantTerms, Resource
@@ -24,10 +24,6 @@ from sanyuan.common.sources import parse_source
 
 class ParameterError(SanyuanError):
     """A --param is not NAME=VALUE."""
-
-
-class AssertionFileError(SanyuanError):
-    """A file holds no assertion."""
 
 
 class GrantError(SanyuanError):
@@ -48,13 +44,16 @@ def call(
         str | None, typer.Option(help="用途 Of several grants, the one for this purpose.")
     ] = None,
     assertion: Annotated[
-        Path | None, typer.Option(help="当事人核验凭证 File with the person's assertion.")
+        Path | None,
+        typer.Option(
+            help="当事人核验凭证 File with the person's assertion; - reads standard input."
+        ),
     ] = None,
     case: Case = None,
 ) -> None:
     """调用共享资源并等待答复 Call a resource under a grant and wait for its end."""
     parameters = guard(lambda: parse_parameters(param or []))
-    shown = guard(lambda: read_assertion(assertion)) if assertion else None
+    shown = guard(lambda: read_text(assertion)) if assertion else None
 
     async def work() -> CallResult:
         async with connect(system, say=say) as me:
@@ -111,16 +110,6 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, str]:
             )
         found[name] = value
     return found
-
-
-def read_assertion(path: Path) -> str:
-    """What `sanyuan verify-person` gave; raises AssertionFileError."""
-    try:
-        return path.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AssertionFileError(
-            f"the assertion cannot be read: {type(error).__name__}", where=str(path)
-        ) from None
 
 
 def choose(catalogue: Catalogue, participant: str, what: str, purpose: str | None) -> GrantTerms:

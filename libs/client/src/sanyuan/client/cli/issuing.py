@@ -8,9 +8,9 @@ import typer
 
 from sanyuan.client.cli.console import DEFAULT_VAR, Var, guard
 from sanyuan.client.cli.grants import as_system
-from sanyuan.client.cli.licenses import LicenseName, TypeCode, finish_license, read_assertion
+from sanyuan.client.cli.licenses import LicenseName, TypeCode, finish_license
 from sanyuan.client.cli.membership import AgencyFile, find_agency
-from sanyuan.client.cli.options import As, Case
+from sanyuan.client.cli.options import As, Case, read_text
 from sanyuan.common.errors import SanyuanError
 
 licenses: Final = typer.Typer(
@@ -49,7 +49,7 @@ def issue_license(
 ) -> None:
     """签发证照 Register a licence of this department."""
     content = guard(lambda: load_json(file))
-    token = None if assertion is None else guard(lambda: read_assertion(assertion))
+    token = None if assertion is None else guard(lambda: read_text(assertion))
     finish_license(
         as_system(
             system,
@@ -129,7 +129,7 @@ def erase_holder(
     agency_file: AgencyFile = None,
 ) -> None:
     """管理机构删除持证主体及其证照内容 Forget a holder, as the agency."""
-    token = None if assertion is None else guard(lambda: read_assertion(assertion))
+    token = None if assertion is None else guard(lambda: read_text(assertion))
     finish_license(
         as_system(
             guard(lambda: find_agency(var, agency_file)),

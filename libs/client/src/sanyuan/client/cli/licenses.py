@@ -1,6 +1,5 @@
 """Licences at a terminal: taken over, presented, verified, checked, disputed (design §6)."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -9,11 +8,10 @@ from rich.table import Table
 
 from sanyuan.client.cli.console import OUT, guard
 from sanyuan.client.cli.grants import as_system
-from sanyuan.client.cli.options import As, Case
+from sanyuan.client.cli.options import As, Case, read_text
 from sanyuan.client.cli.verifying import show
 from sanyuan.client.faces.licenses import Declined, SharedLicense
 from sanyuan.client.inbox import Decision
-from sanyuan.common.errors import SanyuanError
 from sanyuan.common.sdjwt.statuslist import Status
 
 LicenseName = Annotated[str, typer.Argument(help="证照名 How answers name the licence.")]
@@ -40,10 +38,6 @@ INVALID: Final = 1
 TOLD: Final = ("type", "license", "version", "revision", "state", "dispute", "answer_by")
 
 
-class AssertionFileError(SanyuanError):
-    """A file with an assertion cannot be read."""
-
-
 def request_license_fields(  # noqa: PLR0913, PLR0917  every field of the message is one
     license_type: TypeCode,
     system: As,
@@ -55,7 +49,7 @@ def request_license_fields(  # noqa: PLR0913, PLR0917  every field of the messag
     case: Case = None,
 ) -> None:
     """调用证照数据项 Take licence fields over from their issuer, under a grant."""
-    token = guard(lambda: read_assertion(assertion))
+    token = guard(lambda: read_text(assertion))
     answer = as_system(
         system,
         lambda me: me.request_license_fields(
@@ -88,7 +82,7 @@ def present(
     case: Case = None,
 ) -> None:
     """持证人亮证：生成一次性亮证码 Open a one-time code for the holder."""
-    token = guard(lambda: read_assertion(assertion))
+    token = guard(lambda: read_text(assertion))
     opened = as_system(
         system,
         lambda me: me.present(
@@ -207,19 +201,3 @@ def decline(declined: Declined) -> NoReturn:
     """Show why nothing was given; exit code 1."""
     show(declined.record)
     raise typer.Exit(1)
-
-
-def read_assertion(file: Path) -> str:
-    """An assertion from a file or from standard input; raises AssertionFileError."""
-    return read_text(file)
-
-
-def read_text(file: Path) -> str:
-    """One line of text; raises AssertionFileError."""
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AssertionFileError(
-            f"the file cannot be read: {type(error).__name__}", where=str(file)
-        ) from None
-    return text.strip()

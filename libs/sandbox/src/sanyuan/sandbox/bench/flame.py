@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from signal import SIGINT
-from typing import Final
+from typing import Final, Self
 
 from sanyuan.common.errors import SanyuanError
 from sanyuan.sandbox.bench.usage import family
@@ -60,7 +60,10 @@ class Frame:
 
 
 class Sampler:
-    """Samples all Python processes of ours while the context lasts."""
+    """Samples all Python processes of ours while the context lasts; `frames` is what was seen.
+
+    Raises NoSamplerError.
+    """
 
     def __init__(self) -> None:
         tool = shutil.which("py-spy")
@@ -73,8 +76,10 @@ class Sampler:
         self._folder = tempfile.TemporaryDirectory(prefix="sanyuan-flame-")
         self._running: list[subprocess.Popen[bytes]] = []
         self._files: list[tuple[str, Path]] = []
+        self.frames = Frame("all")
+        """Everything that was seen, by process; empty before the end."""
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Begin, one sampler for each process that runs now."""
         for process in family():
             if _PYTHON not in process.name():
@@ -86,9 +91,10 @@ class Sampler:
             quiet = subprocess.DEVNULL
             self._running.append(subprocess.Popen(command, stdout=quiet, stderr=quiet))
             self._files.append((role_of(process.cmdline()), file))
+        return self
 
-    def stop(self) -> Frame:
-        """End; everything that was seen, by process."""
+    def __exit__(self, *_: object) -> None:
+        """End, whatever has happened: a sampler would go on until its process ends."""
         for sampler in self._running:
             sampler.send_signal(SIGINT)
         for sampler in self._running:
@@ -100,7 +106,7 @@ class Sampler:
             for line in file.read_text(encoding="utf-8").splitlines()
         ]
         self._folder.cleanup()
-        return collapse(lines)
+        self.frames = collapse(lines)
 
 
 def collapse(lines: Iterable[str]) -> Frame:

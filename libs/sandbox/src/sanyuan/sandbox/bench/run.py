@@ -154,8 +154,7 @@ def _sampled(kind: Kind, path: Path | None) -> Iterator[None]:
     if path is None or kind != FLAME:
         yield
         return
-    sampler = Sampler()
-    sampler.start()
-    yield
+    with Sampler() as sampler:
+        yield
     title = f"CPU of a {FLAME}, all parties but the broker (samples of py-spy)"
-    path.write_text(icicle(sampler.stop(), title), encoding="utf-8")
+    path.write_text(icicle(sampler.frames, title), encoding="utf-8")
