@@ -7,13 +7,13 @@ import pytest
 import requests
 
 from sanyuan.client import progress
-from sanyuan.sandbox import jar_download, jars, settings
+from sanyuan.sandbox import jar_cache, jar_download, jars, settings
 from sanyuan.sandbox.jar_download import JarForgedError, JarsUnavailableError
 
 
 @pytest.fixture(scope="module")
 def home() -> Path:
-    return jars.ensure(settings.load().cache)
+    return jar_cache.ensure(settings.load().cache)
 
 
 def test_every_jar_of_the_list_is_there_with_its_digest(home: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sanyuan.sandbox import jars, ports, settings
+from sanyuan.sandbox import jar_cache, ports, settings
 from sanyuan.sandbox.java import Java
 from sanyuan.sandbox.kafka import PORT_SETTING, Kafka
 from sanyuan.sandbox.ports import PortTakenError
@@ -27,7 +27,7 @@ def test_a_port_that_is_taken_is_an_error_that_says_by_whom_and_what_to_do(taken
 
 
 def test_the_broker_does_not_start_on_a_port_that_is_taken(taken: int, tmp_path: Path) -> None:
-    java = Java(jars.ensure(settings.load().cache))
+    java = Java(jar_cache.ensure(settings.load().cache))
 
     with pytest.raises(PortTakenError):
         Kafka(tmp_path, java, taken).prepare()

@@ -5,7 +5,7 @@ from typing import Final
 
 from sanyuan.client.broker import Broker
 from sanyuan.client.progress import Report, silent
-from sanyuan.sandbox import jars, training
+from sanyuan.sandbox import jar_cache, training
 from sanyuan.sandbox.java import Java
 from sanyuan.sandbox.kafka import NAME, Kafka
 from sanyuan.sandbox.settings import Settings
@@ -20,7 +20,7 @@ def install(settings: Settings, report: Report = silent) -> Kafka:
 
     Raises JarsUnavailableError, JarForgedError or CacheFolderError.
     """
-    java = training.ensure(Java(jars.ensure(settings.cache, report)), report)
+    java = training.ensure(Java(jar_cache.ensure(settings.cache, report)), report)
     return Kafka(settings.var, java, settings.kafka_port)
 
 

@@ -1,9 +1,7 @@
-"""The published jars of Apache Kafka, cached once for every clone on this machine.
+"""The published jars of Apache Kafka: which they are, and where they lie.
 
 Invariants:
-- A jar counts only with the SHA-256 of `kafka-4.3.1.sha256`, the one list, part of the source;
-  this is checked before every start.
-- A cache folder has its final name only when it is whole (jar_download.py).
+- A jar counts only with the SHA-256 of `kafka-4.3.1.sha256`, the one list, part of the source.
 - The folder's name holds the list's digest: another list is another folder, nothing is mended.
 """
 
@@ -14,8 +12,6 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Final
-
-from sanyuan.client.progress import Report, silent
 
 VERSION: Final = "4.3.1"
 
@@ -43,20 +39,6 @@ def folder(cache_folder: Path) -> Path:
 def class_path(jars: Path) -> str:
     """The class path of the broker and its tools, in an order that is always the same."""
     return ":".join(str(jars / jar.name) for jar in pinned())
-
-
-def ensure(cache_folder: Path, report: Report = silent) -> Path:
-    """Returns the folder of all jars, fetching them when it is not there.
-
-    Raises JarsUnavailableError, JarForgedError or CacheFolderError; the cache is as it was then.
-    """
-    home = folder(cache_folder)
-    if is_whole(home):
-        return home
-    from sanyuan.sandbox import jar_download  # noqa: PLC0415  0.5 s that only the first start needs
-
-    jar_download.fetch(pinned(), home, report)
-    return home
 
 
 def is_whole(home: Path, jars: Sequence[Jar] | None = None) -> bool:
