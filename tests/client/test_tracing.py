@@ -93,3 +93,15 @@ def test_the_waterfall_has_a_row_a_hop_below_its_cause_on_one_axis(traces: Path)
     starts = [row.index("━") for row in rows]
     assert starts == sorted(starts)
     assert len(set(starts)) == 3
+
+
+def test_a_narrow_console_shortens_names_and_neither_services_nor_times(traces: Path) -> None:
+    name = "open license-exchange.presentation-verified.v1"
+    long = span(CASE, 5, 1, 45, 58) | {"name": name}
+    write(traces, "license-exchange", long)
+    console = Console(width=60, record=True)
+    console.print(draw_trace(find_trace(traces, CASE), console.width))
+    (row,) = [row for row in console.export_text().splitlines() if "open" in row]
+    assert row.startswith("license-exchange ")
+    assert "… 13.0 ms " in row
+    assert "━" in row

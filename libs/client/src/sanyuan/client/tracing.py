@@ -11,9 +11,10 @@ from rich.text import Text
 
 from sanyuan.common.errors import SanyuanError
 
-TEXT_CELLS: Final = 68
-"""What a row needs beside its bar."""
 BAR_CELLS: Final = (16, 60)
+"""A narrow console shortens names, neither bars nor times."""
+_GAPS: Final = 4
+"""A cell after each column."""
 _CASE: Final = "sanyuan.case"
 _STYLES: Final = ("cyan", "green", "magenta", "yellow", "blue")
 
@@ -66,29 +67,36 @@ def find_trace(folder: Path, case: str) -> list[Span]:
 
 def draw_trace(spans: Sequence[Span], cells: int) -> Table:
     """The waterfall as Rich draws it in ``cells`` columns: one row a span, on one axis."""
-    least, most = BAR_CELLS
-    cells = max(least, min(most, cells - TEXT_CELLS))
     begin = min(span.start for span in spans)
     width = max(1, max(span.end for span in spans) - begin)
     services = list(dict.fromkeys(span.service for span in spans))
     depths = _depths(spans)
+    names = [_named(span, depths[span.id]) for span in spans]
+    times = [f"{(span.end - span.start) / 1e6:,.1f} ms" for span in spans]
+    fixed = max(map(len, services)) + max(map(len, times)) + _GAPS
+    least, most = BAR_CELLS
+    bar = max(least, min(most, cells - fixed - max(map(len, names))))
     table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
-    table.add_column(justify="left", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, width=cells)
-    for span in spans:
+    table.add_column(no_wrap=True, min_width=max(map(len, services)))
+    table.add_column(no_wrap=True, max_width=max(0, cells - fixed - bar))
+    table.add_column(justify="right", no_wrap=True, min_width=max(map(len, times)))
+    table.add_column(no_wrap=True, width=bar)
+    for span, name, time in zip(spans, names, times, strict=True):
         style = _STYLES[services.index(span.service) % len(_STYLES)]
-        name = Text("  " * depths[span.id] + span.name.removesuffix(".v1"))
-        if span.batch is not None:
-            name.append(f"  batch of {span.batch}", style="dim")
         table.add_row(
             Text(span.service, style=style),
             name,
-            Text(f"{(span.end - span.start) / 1e6:,.1f} ms", style="dim"),
-            Text(_bar(span, begin, width, cells), style=style),
+            Text(time, style="dim"),
+            Text(_bar(span, begin, width, bar), style=style),
         )
     return table
+
+
+def _named(span: Span, depth: int) -> Text:
+    name = Text("  " * depth + span.name.removesuffix(".v1"))
+    if span.batch is not None:
+        name.append(f"  batch of {span.batch}", style="dim")
+    return name
 
 
 def _batch(span: Span, spans: Mapping[str, Span]) -> int | None:
