@@ -62,7 +62,8 @@ class Theatre(NamedTuple):
 @pytest.fixture(scope="session")
 def theatre(installation: Installation) -> Iterator[Theatre]:
     """The load processes run: catalogue, grants and licences are on their way."""
-    cast, props = choose(installation.registers), find_props(installation)
+    props = find_props(installation)
+    cast = choose(installation.registers, props.taxpayers)
     loading.start(installation, props.codes, (cast.organisation.code,))
     yield Theatre(installation, cast, props)
     loading.stop(installation.runner)

@@ -17,8 +17,8 @@ from sanyuan.sandbox.synthetic.providers.making import (
     make_providers,
     relation_of,
 )
-from sanyuan.sandbox.synthetic.providers.values import column
-from sanyuan.sandbox.synthetic.registers import Registers
+from sanyuan.sandbox.synthetic.providers.values import chosen, column
+from sanyuan.sandbox.synthetic.registers import Registers, all_organisations
 
 CHOSEN = tuple(
     DEPARTMENT[slug]
@@ -99,6 +99,21 @@ def test_a_resource_knows_the_people_of_its_ranks_and_their_names(
     known = {row for rank, row in enumerate(ranked) if knows(marriage.code, rank, len(ranked))}
     statement = f"SELECT citizen_number, person_name FROM {relation_of(marriage)}"  # noqa: S608
     assert set(rows(folder, DEPARTMENT["civil-affairs"], statement)) == known
+
+
+def test_what_is_chosen_for_a_subject_is_what_its_provider_answers(
+    folder: Path, sources: Sources
+) -> None:
+    organisations = in_rank(all_organisations(sources.registers))
+    department = DEPARTMENT["taxation"]
+    taxpayers = next(e for e in served(sources, department) if e.name == "税务登记信息")
+    statement = f"SELECT credit_code, status FROM {relation_of(taxpayers)}"  # noqa: S608
+    ranks = {each.code: rank for rank, each in enumerate(organisations)}
+    found = rows(folder, department, statement)
+    assert [status for _, status in found] == [
+        chosen(taxpayers, "status", ranks[str(code)]) for code, _ in found
+    ]
+    assert len({status for _, status in found}) > 1
 
 
 def test_an_organisation_is_registered_as_its_licence_has_it(

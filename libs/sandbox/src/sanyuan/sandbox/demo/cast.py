@@ -4,13 +4,17 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from sanyuan.common.contracts.catalog import Resource
 from sanyuan.common.identifiers import citizen_check
 from sanyuan.sandbox.synthetic.organisations import Organisation
 from sanyuan.sandbox.synthetic.people import Person
 from sanyuan.sandbox.synthetic.providers.known import POPULAR, in_rank
+from sanyuan.sandbox.synthetic.providers.values import chosen
 from sanyuan.sandbox.synthetic.registers import Registers, all_organisations, sample_people
 
 TRADE: Final = "餐饮"
+REGISTERED: Final = "有效"
+"""The status without which no licence is issued: others are suspended, or have ended."""
 TRIES: Final = 5
 """Wrong answers that lock a subject (identity's default)."""
 
@@ -30,10 +34,10 @@ class Cast:
         return self.organisation.representative
 
 
-def choose(registers: Registers) -> Cast:
-    """Choose the players; raises SyntheticDataError."""
+def choose(registers: Registers, taxpayers: Resource) -> Cast:
+    """Choose the players; `taxpayers` has their tax registrations. Raises SyntheticDataError."""
     seed = secrets.token_hex(8)
-    organisation = secrets.choice(_restaurants(registers))
+    organisation = secrets.choice(_restaurants(registers, taxpayers))
     applicant = organisation.representative
     people = [p for p in sample_people(registers, 12, seed) if p.number != applicant.number]
     partner, target, *others = people
@@ -41,10 +45,14 @@ def choose(registers: Registers) -> Cast:
     return Cast(organisation, partner, target, tuple(wrong))
 
 
-def _restaurants(registers: Registers) -> list[Organisation]:
-    """Caterers whom every resource of the national catalogue knows."""
+def _restaurants(registers: Registers, taxpayers: Resource) -> list[Organisation]:
+    """Caterers whom every resource of the national catalogue knows, in order with the taxes."""
     known = in_rank(all_organisations(registers))[:POPULAR]
-    return [each for each in known if TRADE in each.name]
+    return [
+        each
+        for rank, each in enumerate(known)
+        if TRADE in each.name and chosen(taxpayers, "status", rank) == REGISTERED
+    ]
 
 
 def misspelt(number: str) -> str:

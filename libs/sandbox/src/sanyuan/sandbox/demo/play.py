@@ -51,7 +51,8 @@ def play(settings: Settings, console: Console, *, rate: float, seconds: float) -
         console.print(_banner(words, settings, kept=runner.kept))
         installation = bring_up(settings, runner, console)
         try:
-            cast, props = choose(installation.registers), find_props(installation)
+            props = find_props(installation)
+            cast = choose(installation.registers, props.taxpayers)
             loading.start(installation, props.codes, (cast.organisation.code,))
             ready = partial(loading.wait_for_first, installation)
             played = asyncio.run(play_case(installation, console, cast, props, ready))

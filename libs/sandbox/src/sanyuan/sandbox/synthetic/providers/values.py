@@ -10,7 +10,9 @@ from zlib import crc32
 from sanyuan.common.contracts.catalog import Resource
 
 # Lehmer's generator (Park and Miller 1988), one step from a seed that mixes rank and column.
-_DRAWN: Final = "(((s.rank + {salt}) * 48271) % 2147483647)"
+_FACTOR: Final = 48271
+_MODULUS: Final = 2**31 - 1
+_DRAWN: Final = f"(((s.rank + {{salt}}) * {_FACTOR}) % {_MODULUS})"
 _DAY: Final = "date('2012-01-01', ({n} % 4900) || ' days')"
 _NUMBER: Final = "printf('{prefix}%04d%07d', 2012 + {n} % 13, {n} % 10000000)"
 _MONEY: Final = "round({low} + ({n} % {range}) / 100.0, 2)"
@@ -82,5 +84,15 @@ def _shape(item: str) -> str:
     return _SINGLE[item]
 
 
+def chosen(resource: Resource, item: str, rank: int) -> str:
+    """What `column` says of the subject of a rank, for an item that is one of a few words."""
+    words = _CHOICES[item]
+    return words[(rank + _salt(resource, item)) * _FACTOR % _MODULUS % len(words)]
+
+
 def _drawn(resource: Resource, item: str) -> str:
-    return _DRAWN.format(salt=crc32(f"{resource.code} {item}".encode()) % 2_000_000_000)
+    return _DRAWN.format(salt=_salt(resource, item))
+
+
+def _salt(resource: Resource, item: str) -> int:
+    return crc32(f"{resource.code} {item}".encode()) % 2_000_000_000
