@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import uvloop
 from rich.console import Console
 
 from sanyuan.client.progress import Report, bars
@@ -124,7 +125,7 @@ def _memory_rows(point: Point, least: Point) -> Iterator[Measure]:
 
 
 def _verifications(setting: Setting, report: Report) -> list[Measure]:
-    found = asyncio.run(rated(setting.installation.settings.var, report))
+    found = uvloop.run(rated(setting.installation.settings.var, report))
     offered = Measure("verifications offered", found.offered, "a second")
     return [
         offered,
