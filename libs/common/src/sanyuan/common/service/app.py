@@ -32,6 +32,7 @@ from sanyuan.common.service.waiting import wait_connected, wait_for_lock, wait_r
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import WEEK
 
+GATHER_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 2.0
 TICK_SECONDS: Final = 1.0
@@ -54,6 +55,8 @@ class Plan:
     """HTTP reads of its own."""
     traces: Path | None = None
     otlp_endpoint: str | None = None
+    gather_seconds: float = GATHER_SECONDS
+    """How long commands gather between two batches."""
 
 
 @dataclass(slots=True)
@@ -167,7 +170,7 @@ async def _work(plan: Plan, state: _State, service: Service) -> None:
             domain, system, database, producer, participants, follower, feed
         )
         stack.push_async_callback(cycle.settled)
-        broker = make_broker(system, domain.commands, cycle)
+        broker = make_broker(system, domain.commands, cycle, plan.gather_seconds)
         service.add_broker(broker)
         await broker.start()
         state.waiting = None

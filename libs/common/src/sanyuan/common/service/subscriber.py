@@ -29,7 +29,6 @@ from sanyuan.common.systems import SystemFile
 from sanyuan.common.topics import TOPICS
 
 MAX_BATCH: Final = 500
-READ_SECONDS: Final = 0.1
 LAG_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 """For a batch to end: it takes milliseconds, or it waits for a broker that may never come."""
@@ -62,9 +61,9 @@ class StoredOffsetError(SanyuanError):
 class BatchReader:
     """Reads from the positions of the database, and past what does not parse (fact 21)."""
 
-    def __init__(self, cycle: Cycle) -> None:
+    def __init__(self, cycle: Cycle, gather_seconds: float) -> None:
         self._cycle = cycle
-        self._pace = Pace(READ_SECONDS)
+        self._pace = Pace(gather_seconds)
         self._placed = False
 
     async def __call__(self, consumer: AIOKafkaConsumer) -> KafkaRecords:
@@ -108,8 +107,13 @@ async def _place(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int
         consumer.seek(partition, offset)
 
 
-def make_broker(system: SystemFile, topics: Sequence[str], cycle: Cycle) -> KafkaBroker:
-    """A broker with the one subscriber, not started; raises SystemFileError."""
+def make_broker(
+    system: SystemFile, topics: Sequence[str], cycle: Cycle, gather_seconds: float
+) -> KafkaBroker:
+    """A broker with the one subscriber, not started; raises SystemFileError.
+
+    Commands gather for `gather_seconds` between two batches: see `Pace`.
+    """
     broker = KafkaBroker(
         system.bootstrap_servers,
         security=_security(system),
@@ -134,7 +138,7 @@ def make_broker(system: SystemFile, topics: Sequence[str], cycle: Cycle) -> Kafk
         max_records=MAX_BATCH,
         ack_policy=AckPolicy.NACK_ON_ERROR,
     )
-    subscriber.get_msg = BatchReader(cycle)  # type: ignore[method-assign]  # as fact 21 says
+    subscriber.get_msg = BatchReader(cycle, gather_seconds)  # type: ignore[method-assign]  # as fact 21 says
 
     async def parse(message: KafkaRecords) -> StreamMessage[KafkaRecords]:
         # FastStream's own parser decodes headers, and loses a batch over one of them (fact 1).
