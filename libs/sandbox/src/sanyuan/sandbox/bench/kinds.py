@@ -17,6 +17,7 @@ from sanyuan.client.calls import Answered
 from sanyuan.client.faces.catalog import Call
 from sanyuan.client.progress import Report
 from sanyuan.client.system import ConnectedSystem
+from sanyuan.common import memory
 from sanyuan.common.contracts.identity import PersonVerified
 from sanyuan.common.contracts.license_exchange import LicenseFieldsShared
 from sanyuan.sandbox.bench.backlog import askers, people, verify
@@ -157,6 +158,7 @@ async def cost_of_kinds(
     async with connected(var) as systems:
         loads = _Loads(var, systems, prepared, exchangers)
         receivers = [asyncio.ensure_future(each) for each in loads.receiving()]
+        memory.settle()  # as every process of ours that goes on for long
         try:
             for kind in KINDS:
                 rate = RATES[kind]

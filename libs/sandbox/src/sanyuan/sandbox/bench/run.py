@@ -4,7 +4,6 @@ Two, because the nation's load processes and the benchmark's own systems are the
 two writers of one stream would fork it. Each measure stands beside another one of the same run.
 """
 
-import asyncio
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -138,7 +137,7 @@ def _verifications(setting: Setting, report: Report) -> list[Measure]:
 def _kinds(setting: Setting, report: Report, wanted: Wanted) -> list[Measure]:
     around = partial(_sampled, path=wanted.flame)
     var = setting.installation.settings.var
-    costs = asyncio.run(
+    costs = uvloop.run(
         cost_of_kinds(var, setting.calls, setting.exchangers, wanted.seconds, report, around)
     )
     calls = Measure("shared-call", costs["shared-call"].per_cpu_second, "")
