@@ -17,6 +17,7 @@ from sanyuan.client.cli.console import OUT, guard, run, say
 from sanyuan.client.cli.options import As, Case, read_text
 from sanyuan.client.sql_answers import SqlAnswers
 from sanyuan.client.system import ConnectedSystem, connect
+from sanyuan.common import memory
 from sanyuan.common.contracts.catalog import CallAdmitted, GrantTerms, Resource
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.sources import parse_source
@@ -89,6 +90,7 @@ def serve(
     async def work() -> None:
         async with connect(system, say=say) as me:
             answers.fit(find_served(await me.catalogue(), me, resource))
+            memory.settle()
             OUT.print(f"[green]✓[/] 正在答复 serving {resource}", highlight=False)
             await me.serve_resource(resource, answer)
 
