@@ -194,20 +194,27 @@ async def test_a_death_in_the_middle_is_finished_by_the_next_start(
         "files": (withholding, "Withheld"),
         "answer": (running.sequencer, "seal"),
     }[step]
+    await die_at(where, running, monkeypatch)
+    again = await lab.start()
+    await settle(lab, again)
+    assert files_with_secret(lab) == []
+    assert [each["index"] for each in lab.said("log.withheld.v1")] == [index]
+    assert lab.verify().exit_code == 0
+
+
+async def die_at(
+    where: tuple[object, str], running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seal, and die where this is called."""
 
     def die(*_: object, **__: object) -> None:
-        raise CrashError(step)
+        raise CrashError
 
     with monkeypatch.context() as patch:
         patch.setattr(*where, die)
         with pytest.raises(CrashError):
             await running.log.seal()
     running.close()
-    again = await lab.start()
-    await settle(lab, again)
-    assert files_with_secret(lab) == []
-    assert [each["index"] for each in lab.said("log.withheld.v1")] == [index]
-    assert lab.verify().exit_code == 0
 
 
 @pytest.mark.parametrize("old", ["before the order", "none"])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from tests.audit.conftest import AGENCY, FOOD, SUPERVISOR, CrashError
+from tests.audit.conftest import AGENCY, FOOD, SUPERVISOR
 from tests.audit.test_cold_storage import archive
 from tests.audit.test_streaming import served
-from tests.audit.test_withholding import SECRET, files_with_secret, settle
+from tests.audit.test_withholding import SECRET, die_at, files_with_secret, settle
 from tests.audit.test_years import send, turn, verify
 
 from sanyuan.audit import withholding
@@ -129,15 +129,7 @@ async def test_a_death_in_the_middle_is_finished_by_the_next_start(
         "leaf": (withholding, "Withheld"),
         "answer": (turned.sequencer, "seal"),
     }[step]
-
-    def die(*_: object, **__: object) -> None:
-        raise CrashError(step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(*where, die)
-        with pytest.raises(CrashError):
-            await turned.log.seal()
-    turned.close()
+    await die_at(where, turned, monkeypatch)
     again = await lab.start()
     await settle(lab, again)
     assert files_with_secret(lab) == []
