@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
-from sanyuan.client.verify.orders import look_up, look_up_later
+from sanyuan.client.verify.orders import explain
 from sanyuan.client.verify.runs import check_entries
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.client.verify.state import read_saved, write_saved
@@ -177,7 +177,8 @@ class Follower:
         first = self.index
         fresh = entries[first - bundle * WIDTH :]
         hashes = [tiles.leaf_hash(first + at) for at in range(len(fresh))]
-        if BLANK in fresh and not self._explains(tiles, bundle, first, fresh, hashes):
+        blanks = [(first + at, hashes[at]) for at, entry in enumerate(fresh) if entry == BLANK]
+        if blanks and not self._explains(tiles, blanks):
             return None
         keys = self._history.keys
         self._history.judge(check_entries(first, fresh, hashes, keys), keys)
@@ -188,31 +189,17 @@ class Follower:
             if entry != BLANK
         ]
 
-    def _explains(
-        self,
-        tiles: AuthenticTiles,
-        bundle: int,
-        first: int,
-        fresh: list[bytes],
-        hashes: list[bytes],
-    ) -> bool:
+    def _explains(self, tiles: AuthenticTiles, blanks: list[tuple[int, bytes]]) -> bool:
         """Look up the orders that withhold blanks; False to read them again under a newer one."""
-        withholding, head = self._history.withholding, tiles.head
-        withholding.hidden = self._reading.partial
-        withholding.orders = look_up(self._reading, head, bundle)
-        blanks = [first + at for at, entry in enumerate(fresh) if entry == BLANK]
-
-        def unexplained() -> bool:
-            return any(withholding.find(at, hashes[at - first]) is None for at in blanks)
-
-        if unexplained():
-            withholding.later = look_up_later(
-                self._reading, head.origin, self.log_key, self.agency_key
-            )
-        if not unexplained() or withholding.hidden:
+        withholding = self._history.withholding
+        withholding.orders = None  # a newer head may cover more of them
+        if not self._reading.partial:
+            withholding.later = None
+        explained = explain(self._history, self._reading, tiles.head, blanks)
+        if explained or withholding.hidden:
             return True
         newer = self._head(self._reading)
-        return newer is None or newer.size <= head.size
+        return newer is None or newer.size <= tiles.head.size
 
     def _begin(self, origin: str) -> History:
         key = verifier_of(self.log_key, origin)

@@ -7,10 +7,11 @@ holds under a key that the entries before it register and do not revoke.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from sanyuan.client.verify.history import History
 from sanyuan.client.verify.said import fold_leaf
 from sanyuan.client.verify.source import CHECKPOINT, LogSource, SourceError, read_tile
 from sanyuan.common.directory import Directory
@@ -22,6 +23,25 @@ from sanyuan.common.tlog.authentic import AuthenticTiles, ForgedLogError
 from sanyuan.common.tlog.checkpoint import Checkpoint
 from sanyuan.common.tlog.tiles import ENTRIES, WIDTH, Tile, TileError, decode_bundle
 from sanyuan.common.withholding import Orders, find_orders, may_speak
+
+
+def explain(
+    history: History, source: LogSource, head: Checkpoint, blanks: Sequence[tuple[int, bytes]]
+) -> bool:
+    """See which orders explain blanks (index, leaf hash), and whether all are; raises SourceError.
+
+    Orders that the history knows are not looked up again: those of later years' logs are sought
+    once, though a reader of its own entries always has blanks that nothing explains.
+    """
+    withholding = history.withholding
+    withholding.hidden = source.partial
+    if withholding.orders is None:
+        withholding.orders = look_up(source, head, blanks[0][0] // WIDTH)
+    if withholding.later is None and not withholding.explains(blanks):
+        withholding.later = look_up_later(
+            source, head.origin, history.log_key, history.directory.pinned
+        )
+    return withholding.explains(blanks)
 
 
 def look_up(source: LogSource, head: Checkpoint, start: int) -> Orders:

@@ -18,7 +18,7 @@ from typing import Final
 from sanyuan.client.verify.bundle import Bundle, Task, check_bundles
 from sanyuan.client.verify.findings import Finding, Grade
 from sanyuan.client.verify.history import History
-from sanyuan.client.verify.orders import look_up, look_up_later
+from sanyuan.client.verify.orders import explain
 from sanyuan.client.verify.runs import Blank, Facts, Keys, Place
 from sanyuan.client.verify.source import LogSource, SourceError, read_tile
 from sanyuan.common.tlog.checkpoint import Checkpoint
@@ -147,8 +147,8 @@ class Walk:
         for bundle in bundles:
             if not bundle.broken:
                 self._absorb_hashes(bundle)
-        if blanks := [part for part in facts.parts if isinstance(part, Blank)]:
-            self._look_up_orders(blanks)
+        if blanks := [(part.at, part.leaf) for part in facts.parts if isinstance(part, Blank)]:
+            explain(self.history, self.source, self.head, blanks)
         self.history.judge(facts, keys)
         if (last := bundles[-1]).broken:
             tile, why = last.broken
@@ -168,19 +168,6 @@ class Walk:
             self._grow(bundle.hashes[done:])
         else:
             self._compare_all(self.tree.extend_by_tile(bundle.root))
-
-    def _look_up_orders(self, blanks: list[Blank]) -> None:
-        """Blanks came: see which orders explain these and those that follow."""
-        history, withholding = self.history, self.history.withholding
-        withholding.hidden = self.source.partial
-        if withholding.orders is None:
-            withholding.orders = look_up(self.source, self.head, blanks[0].at // WIDTH)
-        if withholding.later is None and any(
-            withholding.find(blank.at, blank.leaf) is None for blank in blanks
-        ):
-            withholding.later = look_up_later(
-                self.source, self.head.origin, history.log_key, history.directory.pinned
-            )
 
     def _grow(self, hashes: list[bytes]) -> None:
         if self.known and self.tree.size < self.known.size <= self.tree.size + len(hashes):

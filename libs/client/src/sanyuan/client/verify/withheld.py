@@ -10,7 +10,7 @@ says of its place. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -43,6 +43,10 @@ class Withholding:
         """Return the order that withholds a blank entry."""
         orders = [*(self.orders or {}).get(index, []), *(self.later or {}).get(index, [])]
         return next((order for order in orders if order.said.entry == leaf.hex()), None)
+
+    def explains(self, blanks: Iterable[tuple[int, bytes]]) -> bool:
+        """Whether there is an order for each of these (index, leaf hash)."""
+        return all(self.find(*blank) is not None for blank in blanks)
 
     def explain(self, index: int, leaf: bytes) -> Order | None:
         """Return the order that withholds a blank entry; one of this log is awaited from now on."""
