@@ -8,8 +8,8 @@ from sanyuan.common.contracts.registry import CONTRACTS
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.outbox import Row
-from sanyuan.common.record import RawRecord
-from sanyuan.common.service.checking import check, decode_all
+from sanyuan.common.record import RawRecord, read_all
+from sanyuan.common.service.checking import check
 from sanyuan.common.service.deciding import Batch, Decider
 from sanyuan.common.telemetry import BatchTrace
 from sanyuan.common.topics import TOPICS
@@ -25,7 +25,7 @@ def decide(
     """Check and decide one batch, and commit it; every record that it makes keeps its contract."""
     checked, told = (
         check(
-            decode_all(some, domain="cn", partitions=lambda name: TOPICS[name].partitions),
+            read_all(some, domain="cn", partitions=lambda name: TOPICS[name].partitions),
             directory,
         )
         for some in (raws, facts)

@@ -22,8 +22,8 @@ from tests.common.conftest import (
 
 from sanyuan.common.directory import Directory
 from sanyuan.common.notes import SigningKey, VerifierKey
-from sanyuan.common.record import RawRecord, Record, Rejection, find_key, verify
-from sanyuan.common.service.checking import check, decode_all
+from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read_all, verify
+from sanyuan.common.service.checking import check
 
 if TYPE_CHECKING:
     from sanyuan.common.service.checking import Checked
@@ -95,7 +95,7 @@ def test_checking_runs_equals_checking_one_by_one_for_any_mixture(
     sent: list[RawRecord] = []
     for kind, source in mixture:
         sent.append(deliver(world, kind, source, sent))
-    decoded = decode_all(sent, domain="cn", partitions=lambda _topic: 12)
+    decoded = read_all(sent, domain="cn", partitions=lambda _topic: 12)
     checked = check(decoded, world.directory)
     assert reasons(checked) == one_by_one(decoded, world.directory)
 
@@ -112,7 +112,7 @@ def test_a_signature_that_was_changed_under_way_costs_at_most_its_own_record(
     line = (dict(raws[at].headers)["signature"] or b"").decode()
     forged = line[:-10] + ("AAAA" if line[-10:-6] != "AAAA" else "BBBB") + line[-6:]
     raws[at] = change(raws[at], headers=[("signature", forged.encode())])
-    decoded = decode_all(raws, domain="cn", partitions=lambda _topic: 12)
+    decoded = read_all(raws, domain="cn", partitions=lambda _topic: 12)
     checked = check(decoded, world.directory)
     kept = {record.raw.offset for record in checked.records}
     others = {raw.offset for index, raw in enumerate(raws) if index != at}
@@ -134,5 +134,5 @@ def test_a_run_costs_one_verification(world: World, monkeypatch: pytest.MonkeyPa
 
 def test_records_keep_their_order(world: World) -> None:
     raws = [world.send(source) for source in (FOOD, TAX, FOOD, TAX, TAX, FOOD)]
-    decoded = decode_all(raws, domain="cn", partitions=lambda _topic: 12)
+    decoded = read_all(raws, domain="cn", partitions=lambda _topic: 12)
     assert [record.raw for record in check(decoded, world.directory).records] == raws

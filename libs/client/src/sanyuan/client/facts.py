@@ -11,8 +11,8 @@ from sanyuan.common.contracts.message import Message
 from sanyuan.common.contracts.registry import ContractError, parse_data
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Follower
-from sanyuan.common.record import RawRecord, Record
-from sanyuan.common.service.checking import check, decode_all
+from sanyuan.common.record import RawRecord, Record, read_all
+from sanyuan.common.service.checking import check
 from sanyuan.common.streams import START, Position, Verdict, judge
 from sanyuan.common.systems import SystemFile
 
@@ -39,7 +39,7 @@ def facts_of(
     """
     source, founding = directory.service(service).source, directory.founding
     domain = founding.domain if founding is not None else ""
-    checked = check(decode_all(raws, domain=domain, partitions=lambda _topic: 1), directory)
+    checked = check(read_all(raws, domain=domain, partitions=lambda _topic: 1), directory)
     for record in _in_order(checked.records, source):
         if not directory.is_revoked(record.source, record.key_id):
             try:

@@ -5,10 +5,12 @@ signing (the bytes that travelled are what counts); unknown fields are accepted 
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.sources import SOURCE
@@ -62,34 +64,48 @@ class Envelope(BaseModel):
         return int(self.sequence)
 
 
+_validate: Final[Callable[[object], Envelope]] = Envelope.__pydantic_validator__.validate_python
+
+
 def decode(value: bytes) -> Envelope:
     """Parse a value; raises EnvelopeError that names the first fault and never quotes content."""
-    if len(value) > MAX_VALUE_BYTES:
-        raise EnvelopeError(f"the value has {len(value)} bytes, {MAX_VALUE_BYTES} are allowed")
+    return decode_all((value,))[0]
+
+
+def decode_all(values: Sequence[bytes]) -> list[Envelope]:
+    """`decode` of each; raises as it does about one of them: decode each alone to know of which."""
+    if (longest := max(map(len, values), default=0)) > MAX_VALUE_BYTES:
+        raise EnvelopeError(f"the value has {longest} bytes, {MAX_VALUE_BYTES} are allowed")
+    joined = b"".join(values)
+    # JSON has these three between its parts, and no other byte below 0x20 anywhere (RFC 8259).
+    if b"\n" in joined or b"\t" in joined or b"\r" in joined:
+        raise _controls_error()
     try:
-        if b"NaN" in value or b"Infinity" in value:
-            orjson.loads(value)  # pydantic takes these words for numbers, RFC 8259 does not
-        envelope = Envelope.model_validate_json(value)
-        # JSON has these three between its parts, and no other byte below 0x20 anywhere (RFC 8259).
-        if b"\n" in value or b"\t" in value or b"\r" in value:
-            raise _has_controls()
-    except ValidationError as error:
-        if len(value.translate(None, _CONTROLS)) != len(value):
-            raise _has_controls() from None
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "value"
-        # A location inside `data` could hold a sender's own text: name the field only.
-        raise EnvelopeError(first["msg"], where=where.split(".", 1)[0]) from None
-    except orjson.JSONDecodeError:
-        raise EnvelopeError("NaN and Infinity are no JSON", where="value") from None
-    if not 1 <= envelope.number <= MAX_SEQUENCE:
-        raise EnvelopeError("a stream counts from 1 to 2^53 - 1", where="sequence")
-    if envelope.correlationid is None and not envelope.topic.endswith("/participants"):
-        raise EnvelopeError("Field required", where="correlationid")
-    return envelope
+        fields = [from_json(each, allow_inf_nan=False, cache_strings="keys") for each in values]
+        envelopes = [_validate(each) for each in fields]
+    except ValueError as error:
+        raise _explained(error, joined) from None
+    for envelope in envelopes:
+        if not 1 <= envelope.number <= MAX_SEQUENCE:
+            raise EnvelopeError("a stream counts from 1 to 2^53 - 1", where="sequence")
+        if envelope.correlationid is None and not envelope.topic.endswith("/participants"):
+            raise EnvelopeError("Field required", where="correlationid")
+    return envelopes
 
 
-def _has_controls() -> EnvelopeError:
+def _explained(error: ValueError, values: bytes) -> EnvelopeError:
+    if len(values.translate(None, _CONTROLS)) != len(values):
+        return _controls_error()
+    if not isinstance(error, ValidationError):
+        return EnvelopeError(f"no JSON: {error}", where="value")
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if not first["loc"]:
+        return EnvelopeError("the value is no JSON object", where="value")
+    # A location inside `data` could hold a sender's own text: name the field only.
+    return EnvelopeError(first["msg"], where=str(first["loc"][0]))
+
+
+def _controls_error() -> EnvelopeError:
     return EnvelopeError("the value has a byte below 0x20", do="send compact JSON on one line")
 
 

@@ -16,7 +16,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from nacl import bindings
@@ -73,6 +73,7 @@ def encode_base64(raw: bytes) -> str:
     return binascii.b2a_base64(raw, newline=False).decode("ascii")
 
 
+@lru_cache(maxsize=4096)
 def check_key_name(name: str) -> None:
     """Raise MalformedNoteError unless the name is non-empty and without Unicode spaces and plus."""
     if not name or _NOT_IN_NAME.search(name):

@@ -1,16 +1,16 @@
 """From what Kafka delivers to an authentic record, or the one reason why not (design §3).
 
-Three steps, each pure: `read` (everything that needs no key), `find_key` (needs the directory) and
-`verify` (the signature). Only an authentic record takes a place in a stream.
+Three steps, each pure: `read_all` (everything that needs no key), `find_key` (needs the directory)
+and `verify` (the signature). Only an authentic record takes a place in a stream.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.directory import Directory
-from sanyuan.common.envelope import MAX_VALUE_BYTES, Envelope, EnvelopeError, decode, hash_value
+from sanyuan.common.envelope import MAX_VALUE_BYTES, Envelope, EnvelopeError, decode_all, hash_value
 from sanyuan.common.notes import NoteError, VerifierKey, parse_signature
 from sanyuan.common.partition import partition_of
 from sanyuan.common.sealing import HEADER_PREFIX, MAX_ATTACHMENT_BYTES
@@ -19,6 +19,8 @@ from sanyuan.common.sources import key_name
 SIGNATURE: Final = "signature"
 TRACEPARENT: Final = "traceparent"
 MAX_SIGNATURE_BYTES: Final = 1024
+GROUP: Final = 64
+"""Records that are read together; more of them would leave the caches before the next step."""
 _TRACE_CONTEXT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -74,31 +76,62 @@ class Record(NamedTuple):
 
 def read(raw: RawRecord, *, domain: str, partitions: int) -> Record | Rejection:
     """Check everything that needs no key, cheapest first."""
-    value = raw.value
-    if value is None:
-        return Rejection(raw, "unreadable", "the value is null")
-    if len(value) > MAX_VALUE_BYTES:
-        return Rejection(raw, "too-large", f"the value has {len(value)} bytes")
     try:
-        envelope = decode(value)
-        headers = _read_headers(raw.headers)
+        return _read_group((raw,), domain, lambda _topic: partitions)[0]
+    except _RefusedError as refused:
+        return Rejection(raw, refused.reason, refused.detail)
     except EnvelopeError as error:
         return Rejection(raw, "unreadable", str(error))
-    if misplaced := _misplaced(raw, envelope, headers.signer, domain, partitions):
-        return Rejection(raw, *misplaced)
-    if sum(map(len, headers.sealed.values())) > MAX_ATTACHMENT_BYTES:
-        return Rejection(raw, "too-large", "the attachments have more than 512 KiB")
-    return Record(
-        raw=raw,
-        value=value,
-        envelope=envelope,
-        hash=hash_value(value),
-        signature=headers.signature,
-        key_id=headers.key_id,
-        blob=headers.blob,
-        traceparent=headers.traceparent,
-        sealed=headers.sealed,
-    )
+
+
+def read_all(
+    raws: Sequence[RawRecord], *, domain: str, partitions: Callable[[str], int]
+) -> list[Record | Rejection]:
+    """`read` each on its own: one bad record never hurts another.
+
+    A group goes through each step together: a step whose code is still in the processor's caches
+    costs two thirds of what it costs between the others.
+    """
+    found: list[Record | Rejection] = []
+    for at in range(0, len(raws), GROUP):
+        group = raws[at : at + GROUP]
+        try:
+            found += _read_group(group, domain, partitions)
+        except (_RefusedError, EnvelopeError):
+            found += [read(raw, domain=domain, partitions=partitions(raw.topic)) for raw in group]
+    return found
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def _read_group(
+    raws: Sequence[RawRecord], domain: str, partitions: Callable[[str], int]
+) -> list[Record]:
+    """Read records that are all readable; raises _RefusedError or EnvelopeError."""
+    values = [raw.value for raw in raws if raw.value is not None]
+    if len(values) < len(raws):
+        raise _RefusedError("unreadable", "the value is null")
+    if (longest := max(map(len, values))) > MAX_VALUE_BYTES:
+        raise _RefusedError("too-large", f"the value has {longest} bytes")
+    envelopes = decode_all(values)
+    headers = [_read_headers(raw.headers) for raw in raws]
+    for raw, envelope, header in zip(raws, envelopes, headers, strict=True):
+        if misplaced := _misplaced(raw, envelope, header.signer, domain, partitions(raw.topic)):
+            raise _RefusedError(*misplaced)
+        if sum(map(len, header.sealed.values())) > MAX_ATTACHMENT_BYTES:
+            raise _RefusedError("too-large", "the attachments have more than 512 KiB")
+    hashes = [hash_value(value) for value in values]
+    return [
+        Record(raw, value, envelope, hashed, *header[1:])
+        for raw, value, envelope, hashed, header in zip(
+            raws, values, envelopes, hashes, headers, strict=True
+        )
+    ]
 
 
 def find_key(record: Record, directory: Directory) -> VerifierKey | Rejection:
@@ -133,8 +166,10 @@ def _misplaced(
 
 
 class _Headers(NamedTuple):
-    signature: str
+    """The signer, then what a Record has of them, in its order."""
+
     signer: str
+    signature: str
     key_id: bytes
     blob: bytes
     traceparent: str | None
@@ -167,4 +202,4 @@ def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
     }
     # A bad traceparent is ignored (design §3) and, above all, not copied into what it causes.
     traceparent = trace.decode() if trace and _TRACE_CONTEXT.fullmatch(trace) else None
-    return _Headers(signature, signer, key_id, key_id + blob, traceparent, sealed)
+    return _Headers(signer, signature, key_id, key_id + blob, traceparent, sealed)

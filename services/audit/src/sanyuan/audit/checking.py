@@ -19,7 +19,7 @@ from typing import Any, Final
 from sanyuan.audit.facts import Checked, Facts, Outcome
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Participants
-from sanyuan.common.record import RawRecord, Rejection, find_key, read, verify
+from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read_all, verify
 from sanyuan.common.telemetry import is_sampled
 from sanyuan.common.topics import topic_named
 from sanyuan.common.workers import make_pool
@@ -61,7 +61,7 @@ class Checker:
         """
         checked = Checked()
         for raw in fresh:
-            checked.add(raw, check_one(raw, self._domain, participants.directory))
+            checked.add(raw, *check_all([raw], self._domain, participants.directory))
             participants.apply(raw)
         return asyncio.create_task(_collect(checked, raws, self._begin(raws, participants)))
 
@@ -70,7 +70,7 @@ class Checker:
     ) -> list[Awaitable[list[Outcome]]]:
         directory, loop = participants.directory, asyncio.get_running_loop()
         if len(raws) <= ALONE:
-            return [loop.run_in_executor(None, _check_here, raws, self._domain, directory)]
+            return [loop.run_in_executor(None, check_all, raws, self._domain, directory)]
         keys = self._keys_of(directory)
         return [self._elsewhere(raws[at : at + CHUNK], keys) for at in range(0, len(raws), CHUNK)]
 
@@ -103,41 +103,48 @@ def check_chunk(
 ) -> list[tuple[str | int | None, ...]]:
     """Check records against one directory's keys; runs anywhere. `outcome_of` reads the results."""
     directory = _unpack(keys)
-    return [tuple(check_one(RawRecord(*each), domain, directory)) for each in packed]
+    raws = [RawRecord(*each) for each in packed]
+    return [tuple(each) for each in check_all(raws, domain, directory)]
 
 
 def outcome_of(travelled: tuple[Any, ...]) -> Outcome:
-    """Return what `check_one` has returned elsewhere."""
+    """Return what `check_all` has returned elsewhere."""
     if len(travelled) == len(Facts._fields):
         return Facts._make(travelled)
     reason, detail = travelled
     return reason, detail
 
 
-def _check_here(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:
-    return [check_one(raw, domain, directory) for raw in raws]
+def check_all(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:
+    """Return each record's facts when it is authentic, else the one reason why not."""
+    found = read_all(raws, domain=domain, partitions=_partitions_of)
+    judged = [each if isinstance(each, Rejection) else _judge(each, directory) for each in found]
+    return [
+        (each.reason, each.detail) if isinstance(each, Rejection) else _facts(each)
+        for each in judged
+    ]
 
 
-def check_one(raw: RawRecord, domain: str, directory: Directory) -> Outcome:
-    """Return the record's facts when it is authentic, else the one reason why not."""
-    topic = topic_named(raw.topic)
-    record = read(raw, domain=domain, partitions=topic.partitions if topic else 1)
-    if isinstance(record, Rejection):
-        return record.reason, record.detail
+def _judge(record: Record, directory: Directory) -> Record | Rejection:
     key = find_key(record, directory)
-    if isinstance(key, Rejection):
-        return key.reason, key.detail
-    if (rejection := verify(record, key)) is not None:
-        return rejection.reason, rejection.detail
-    envelope = record.envelope
+    return key if isinstance(key, Rejection) else verify(record, key) or record
+
+
+def _facts(record: Record) -> Facts:
+    envelope, trace = record.envelope, record.traceparent
     return Facts(
         envelope.source,
         envelope.number,
         envelope.previous,
         record.hash,
         record.signature,
-        record.traceparent if is_sampled(record.traceparent) else None,
+        trace if is_sampled(trace) else None,
     )
+
+
+def _partitions_of(name: str) -> int:
+    topic = topic_named(name)
+    return topic.partitions if topic else 1
 
 
 def _pack(raws: Sequence[RawRecord]) -> list[Travelling]:

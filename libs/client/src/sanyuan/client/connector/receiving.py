@@ -44,8 +44,8 @@ from sanyuan.common.positions import (
     load_sources,
     save_offsets,
 )
-from sanyuan.common.record import RawRecord, Record, Rejection
-from sanyuan.common.service.checking import check, decode_all
+from sanyuan.common.record import RawRecord, Record, Rejection, read_all
+from sanyuan.common.service.checking import check
 from sanyuan.common.service.taking import take
 from sanyuan.common.systems import SystemFile
 
@@ -171,7 +171,7 @@ class Receiver:
         raws = [
             raw for raw in received if raw.offset >= self.offsets.get((raw.topic, raw.partition), 0)
         ]
-        readable = decode_all(raws, domain=self._domain, partitions=lambda _topic: 1)
+        readable = read_all(raws, domain=self._domain, partitions=lambda _topic: 1)
         checked = check(readable, self._directory())
         if any(rejection.reason == "unknown-key" for rejection in checked.rejections):
             checked = check(readable, await self._refreshed())
@@ -183,7 +183,7 @@ class Receiver:
             places = {record.stream: self.places.known(record.stream) for record in ahead}
             if not (older := await self.older.fetch(ahead, places)):
                 return
-            readable = decode_all(older, domain=self._domain, partitions=lambda _topic: 1)
+            readable = read_all(older, domain=self._domain, partitions=lambda _topic: 1)
             checked = check(readable, self._directory())
             _tell(checked.rejections)
             ahead, before = await self._take_checked([*checked.records, *ahead], {}), places
@@ -209,7 +209,7 @@ class Receiver:
                 if not behind:
                     return
                 older = await self.older.fetch_places(inbox, behind)
-                readable = decode_all(older, domain=self._domain, partitions=lambda _topic: 1)
+                readable = read_all(older, domain=self._domain, partitions=lambda _topic: 1)
                 checked = check(readable, await self._refreshed())
                 _tell(checked.rejections)
                 await self._take_checked(checked.records, {})

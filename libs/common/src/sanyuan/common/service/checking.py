@@ -4,11 +4,11 @@ A run is a series of records of one source and key in which each names its prede
 signature of a run's last record authenticates all of it; only when that fails is each one checked.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sanyuan.common.directory import Directory
-from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
+from sanyuan.common.record import Record, Rejection, find_key, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,6 @@ class Checked:
 
     records: Sequence[Record]
     rejections: Sequence[Rejection]
-
-
-def decode_all(
-    raws: Iterable[RawRecord], *, domain: str, partitions: Callable[[str], int]
-) -> list[Record | Rejection]:
-    """Read each record on its own: one bad record never hurts another."""
-    return [read(raw, domain=domain, partitions=partitions(raw.topic)) for raw in raws]
 
 
 def check(read_records: Sequence[Record | Rejection], directory: Directory) -> Checked:

@@ -23,8 +23,8 @@ from sanyuan.common.ids import format_time, new_case
 from sanyuan.common.outbox import Draft
 from sanyuan.common.positions import Partition, load_offsets
 from sanyuan.common.producing import Producer
-from sanyuan.common.record import RawRecord
-from sanyuan.common.service.checking import check, decode_all
+from sanyuan.common.record import RawRecord, read_all
+from sanyuan.common.service.checking import check
 from sanyuan.common.service.deciding import Batch, Decided, Decider, Domain
 from sanyuan.common.service.following import Feed
 from sanyuan.common.service.measures import Measures
@@ -154,7 +154,7 @@ class Cycle:
         if not new and not self._feed.pending:
             return None
         self._producer.check_room()
-        readable = decode_all(
+        readable = read_all(
             new, domain=self._system.domain, partitions=lambda topic: TOPICS[topic].partitions
         )
         # Began after the records were read: only now may a key be called unknown (design §3).
@@ -165,7 +165,7 @@ class Cycle:
             return None
         checked = check(readable, directory)
         facts = check(
-            decode_all(told, domain=self._system.domain, partitions=lambda _topic: 1), directory
+            read_all(told, domain=self._system.domain, partitions=lambda _topic: 1), directory
         )
         failpoint("service.after-check")
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in (*told, *new)}
