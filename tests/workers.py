@@ -20,6 +20,7 @@ SHARED: Final[Mapping[str, Collection[str]]] = {
         "tests/audit/test_witnessed_service.py",
         "tests/client/provisioning/test_provisioning.py",
         "tests/common/test_closed_transports.py",
+        "tests/common/test_reading.py",
         "tests/sandbox/test_embedded.py",
     ),
     "whole_nation": (

@@ -8,7 +8,8 @@ rejects as unreadable.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -46,10 +47,11 @@ class Pace:
         """`read_many`, when it is due; nothing when nothing comes meanwhile."""
         await asyncio.sleep(self._due - time.monotonic())
         consumer.resume(*consumer.assignment())
-        records = await read_many(
+        runs = await _read_runs(
             consumer, positions, timeout_ms=FETCH_WAIT_MS, max_records=max_records
         )
-        if records and len(records) < max_records:
+        records = list(chain.from_iterable(runs))
+        if records and len(records) < max_records and not _has_more(consumer, runs):
             consumer.pause(*consumer.assignment())
             self._due = time.monotonic() + self._seconds
         return records
@@ -63,6 +65,24 @@ async def read_many(
     ``positions`` gives the next offset that the caller has not handled yet: where reading starts
     again after an error. Raises KafkaError only.
     """
+    runs = await _read_runs(consumer, positions, timeout_ms=timeout_ms, max_records=max_records)
+    return list(chain.from_iterable(runs))
+
+
+def _has_more(consumer: AIOKafkaConsumer, runs: Iterable[Records]) -> bool:
+    """Whether the broker had more of these partitions than one fetch brings: a backlog."""
+    assigned = consumer.assignment()
+    ends = ((TopicPartition(run[-1].topic, run[-1].partition), run[-1].offset + 1) for run in runs)
+    return any(
+        partition in assigned and (consumer.highwater(partition) or 0) > end
+        for partition, end in ends
+    )
+
+
+async def _read_runs(
+    consumer: AIOKafkaConsumer, positions: Positions, *, timeout_ms: int, max_records: int
+) -> list[Records]:
+    """`read_many`, by partition."""
     try:
         fetched = await consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
     except KafkaError:
@@ -70,12 +90,12 @@ async def read_many(
     except Exception as error:  # noqa: BLE001  the parser raises whatever its input makes it raise
         log.warning("a record does not parse", error=type(error).__name__)
         return await _read_one_by_one(consumer, positions())
-    return [record for records in fetched.values() for record in records]
+    return list(fetched.values())
 
 
 async def _read_one_by_one(
     consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
-) -> Records:
+) -> list[Records]:
     """Step over what does not parse; what parses around it is returned with it.
 
     Every partition starts again where the caller stands: what `getmany` had taken from others
@@ -85,12 +105,13 @@ async def _read_one_by_one(
     for partition in partitions:
         consumer.seek(partition, positions.get(partition, 0))
     steps = [_step(consumer, partition) for partition in partitions]
-    found: Records = []
+    found: list[Records] = []
     outcomes = await asyncio.gather(*steps, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
-        found += outcome
+        if outcome:
+            found.append(outcome)
     return found
 
 
