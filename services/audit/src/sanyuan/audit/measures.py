@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -37,7 +37,8 @@ class Measures:
 
     def __init__(self) -> None:
         self._live = False
-        self._stamps: list[int] = []
+        self._stamps: Tally[int] = Tally()
+        """Append times of the records under no checkpoint."""
         self._lags: Tally[int] = Tally()
         self._oldest = 0.0
         self._published_at = time.time()
@@ -56,29 +57,29 @@ class Measures:
         stamps = [raw.timestamp_ms for raw in raws]
         if stamps:
             self._oldest = max(0.0, now - min(stamps) / 1000)
-        behind = now_ms - CLOCK_MS if self._live else 0
-        apart = sum(1 for stamp in stamps if not behind <= stamp <= now_ms + CLOCK_MS)
-        if apart:
-            _CLOCK.inc(apart)
+        behind, ahead = now_ms - CLOCK_MS if self._live else 0, now_ms + CLOCK_MS
+        if stamps and not behind <= min(stamps) <= max(stamps) <= ahead:
+            _CLOCK.inc(sum(1 for stamp in stamps if not behind <= stamp <= ahead))
         self._live = False
 
     def appended(self, records: Sequence[Authentic], batch: Batch) -> None:
         """Take note of a committed batch."""
         _BATCH.observe(len(records))
-        self._stamps += [record.raw.timestamp_ms for record in records]
+        self._stamps.update([record.raw.timestamp_ms for record in records])
         for refused in batch.refused:
             _REFUSED.labels(refused.reason).inc()
 
-    def sealed(self) -> list[int]:
-        """Return the append times of what is now to be published."""
-        stamps, self._stamps = self._stamps, []
+    def sealed(self) -> Mapping[int, int]:
+        """Return how many records of each append time are now to be published."""
+        stamps, self._stamps = self._stamps, Tally()
         return stamps
 
-    def published(self, head: Checkpoint, stamps: Sequence[int]) -> None:
+    def published(self, head: Checkpoint, stamps: Mapping[int, int]) -> None:
         """Take note of a checkpoint that everybody can see."""
         self._published_at = now = time.time()
         now_ms = int(now * 1000)
-        self._lags.update(max(0, now_ms - stamp) // LAG_STEP_MS for stamp in stamps)
+        for stamp, count in stamps.items():
+            self._lags[max(0, now_ms - stamp) // LAG_STEP_MS] += count
         self.head = head
         self.refresh()
 
@@ -86,7 +87,7 @@ class Measures:
         """Set the gauges to now."""
         now = time.time()
         _OLDEST.set(self._oldest)
-        _UNSEALED.set(now - self._stamps[0] / 1000 if self._stamps else 0.0)
+        _UNSEALED.set(now - min(self._stamps) / 1000 if self._stamps else 0.0)
         _CHECKPOINT_AGE.set(now - self._published_at)
         _SIZE.set(self.head.size if self.head else 0)
         _COSIGNED.set(self.cosigned)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Final
 
 from sanyuan.audit.facts import Authentic
 from sanyuan.audit.seals import carried_parts, moved_offsets, rows_of, seal_parts
@@ -37,6 +38,7 @@ from sanyuan.common.withholding import ORDERS, is_order
 Answer = Withheld | WithholdingRefused
 TakenHash = Callable[[Stream, int], str | None]
 """The hash taken at a place of a stream; None when it is older than what is kept."""
+_REMEMBERED: Final = (PARTICIPANTS, ORDERS)
 
 
 @dataclass
@@ -174,46 +176,51 @@ class Sequencer:
         return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
 
     def _take(self, batch: Batch, record: Authentic, taken: TakenHash, at: float) -> None:
-        stream, facts = record.stream, record.facts
-        number, place = facts.number, self.state.place(stream)
+        raw, facts = record
+        stream, number = (facts.source, raw.topic), facts.number
+        place = self.state.place(stream)
         known = None
         if number < place.sequence:
             known = _recent(batch, stream, number) or taken(stream, number)
         match judge(place, number, facts.previous, facts.hash, known):
             case Verdict.TAKE:
-                self._append(batch, stream, record.leaf, Position(number, facts.hash))
-                self._remember(batch, record)
-                self._fill(batch, stream, number, at)
+                entry = record.leaf
+                self._append(batch, stream, entry, Position(number, facts.hash))
+                if raw.topic in _REMEMBERED:
+                    self._remember(batch, raw.topic, entry)
+                if stream in self.state.waiting:
+                    self._fill(batch, stream, number, at)
             case Verdict.SKIP:
                 pass
             case Verdict.AHEAD:
                 self._wait(batch, stream, Waiting(place.sequence + 1, number, at))
             case Verdict.CHAIN:
                 self._wait(batch, stream, Waiting(place.sequence + 1, number, at))
-                self._refuse(batch, record.raw, "chain")
+                self._refuse(batch, raw, "chain")
             case Verdict.FORKED:
                 first = known or place.hash
                 self._equivocate(batch, record, first, at)
-                self._refuse(batch, record.raw, "forked")
+                self._refuse(batch, raw, "forked")
 
     def _append(self, batch: Batch, stream: Stream, entry: bytes, place: Position) -> None:
         state = self.state
-        if stream not in batch.hashes:
+        hashes = batch.hashes.get(stream)
+        if hashes is None:
             batch.starts[stream] = state.place(stream)
-            batch.hashes[stream] = []
-        batch.hashes[stream].append(place.hash)
+            hashes = batch.hashes[stream] = []
+            if stream != state.own:
+                state.moved.add(stream)
+        hashes.append(place.hash)
         batch.entries.append(entry)
         state.places[stream] = place
         state.size += 1
-        if stream != state.own:
-            state.moved.add(stream)
 
-    def _remember(self, batch: Batch, record: Authentic) -> None:
+    def _remember(self, batch: Batch, topic: str, entry: bytes) -> None:
         """Keep what is needed later: participants for the next year, orders until a checkpoint."""
-        if record.raw.topic == PARTICIPANTS:
-            batch.participants.append(record.leaf)
-            self.state.participants.append(record.leaf)
-        if record.raw.topic == ORDERS and is_order(parse_leaf(record.leaf).envelope):
+        if topic == PARTICIPANTS:
+            batch.participants.append(entry)
+            self.state.participants.append(entry)
+        if topic == ORDERS and is_order(parse_leaf(entry).envelope):
             index = self.state.size - 1
             batch.orders.append(index)
             self.state.orders.append(index)
@@ -243,8 +250,8 @@ class Sequencer:
             self.state.waiting[stream] = batch.waiting[stream] = waiting
 
     def _fill(self, batch: Batch, stream: Stream, number: int, at: float) -> None:
-        waiting = self.state.waiting.get(stream)
-        if waiting is None or number < waiting.expected:
+        waiting = self.state.waiting[stream]
+        if number < waiting.expected:
             return
         del self.state.waiting[stream]
         batch.waiting[stream] = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -60,8 +60,8 @@ class Publication(NamedTuple):
     """A committed seal that is to be published."""
 
     sealing: Sealing
-    stamps: list[int]
-    """Append times of the records under it."""
+    stamps: Mapping[int, int]
+    """How many of the records under it have which append time."""
     head: Checkpoint
     files: Files
 
@@ -197,7 +197,7 @@ class AuditLog:
             fresh = [part for part in parts if part.leaf >= recovered.published.size]
             await self._publisher.publish(head, self._growth.publication(), fresh)
         if head.size:
-            self._standing.measures.published(head, [])
+            self._standing.measures.published(head, {})
             self._standing.announced.tell(head, self._publisher.note)
         self._growth.extend(recovered.rest)
         state = self._sequencer.state
