@@ -120,8 +120,9 @@ def _read_group(
         raise _RefusedError("too-large", f"the value has {longest} bytes")
     envelopes = decode_all(values)
     headers = [_read_headers(raw.headers) for raw in raws]
+    topics = {name: (f"{domain}/{name}", partitions(name)) for name in {raw.topic for raw in raws}}
     for raw, envelope, header in zip(raws, envelopes, headers, strict=True):
-        if misplaced := _misplaced(raw, envelope, header.signer, domain, partitions(raw.topic)):
+        if misplaced := _misplaced(raw, envelope, header.signer, *topics[raw.topic]):
             raise _RefusedError(*misplaced)
         if sum(map(len, header.sealed.values())) > MAX_ATTACHMENT_BYTES:
             raise _RefusedError("too-large", "the attachments have more than 512 KiB")
@@ -152,13 +153,13 @@ def verify(record: Record, key: VerifierKey) -> Rejection | None:
 
 
 def _misplaced(
-    raw: RawRecord, envelope: Envelope, signer: str, domain: str, partitions: int
+    raw: RawRecord, envelope: Envelope, signer: str, topic: str, partitions: int
 ) -> tuple[Reason, str] | None:
     if raw.key != envelope.source.encode():
         return "wrong-key", "the Kafka key is not the source"
     if signer != key_name(envelope.source):
         return "wrong-key", "the signature is not by the source"
-    if envelope.topic != f"{domain}/{raw.topic}":
+    if envelope.topic != topic:
         return "wrong-topic", "the record was signed for another topic"
     if raw.partition != partition_of(raw.key, partitions):
         return "wrong-partition", "the source belongs to another partition"
@@ -177,29 +178,35 @@ class _Headers(NamedTuple):
 
 
 def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
-    found = dict(headers)
-    if len(found) != len(headers):
+    signature, trace = None, None
+    sealed: dict[str, bytes] = {}
+    for name, value in headers:
+        if value is None:
+            raise EnvelopeError("a header has no value", where="headers")
+        if name == SIGNATURE:
+            signature = value
+        elif name == TRACEPARENT:
+            trace = value
+        elif name.startswith(HEADER_PREFIX):
+            sealed[name.removeprefix(HEADER_PREFIX)] = value
+    if len(headers) > 1 and len(dict(headers)) != len(headers):
         raise EnvelopeError("two headers have one name", where="headers")
-    if None in found.values():
-        raise EnvelopeError("a header has no value", where="headers")
-    try:
-        signature = (found[SIGNATURE] or b"").decode()
-    except KeyError:
-        raise EnvelopeError("there is no signature header", where="headers") from None
-    except UnicodeDecodeError:
-        raise EnvelopeError("the signature header is not UTF-8", where="headers") from None
+    if signature is None:
+        raise EnvelopeError("there is no signature header", where="headers")
+    # A bad traceparent is ignored (design §3) and, above all, not copied into what it causes.
+    traceparent = trace.decode() if trace and _TRACE_CONTEXT.fullmatch(trace) else None
+    return _Headers(*_read_signature(signature), traceparent, sealed)
+
+
+def _read_signature(signature: bytes) -> tuple[str, str, bytes, bytes]:
+    """Signer, header, key id and key id ‖ signature."""
     if len(signature) > MAX_SIGNATURE_BYTES:
         raise EnvelopeError("the signature header is too long", where="headers")
     try:
-        signer, key_id, blob = parse_signature(signature)
+        line = signature.decode()
+        signer, key_id, blob = parse_signature(line)
+    except UnicodeDecodeError:
+        raise EnvelopeError("the signature header is not UTF-8", where="headers") from None
     except NoteError as error:  # without its place, which is text of the sender
         raise EnvelopeError(error.what, where="signature") from None
-    trace = found.get(TRACEPARENT)
-    sealed = {
-        name.removeprefix(HEADER_PREFIX): value
-        for name, value in found.items()
-        if value is not None and name.startswith(HEADER_PREFIX)
-    }
-    # A bad traceparent is ignored (design §3) and, above all, not copied into what it causes.
-    traceparent = trace.decode() if trace and _TRACE_CONTEXT.fullmatch(trace) else None
-    return _Headers(signer, signature, key_id, key_id + blob, traceparent, sealed)
+    return signer, line, key_id, key_id + blob
