@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.common.conftest import FOOD, TAX, change, readable, signing
 
 from sanyuan.common.notes import SigningKey, encode_base64
-from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read, verify
+from sanyuan.common.record import (
+    GROUP,
+    RawRecord,
+    Record,
+    Rejection,
+    find_key,
+    read,
+    read_all,
+    verify,
+)
 from sanyuan.common.sealing import MAX_ATTACHMENT_BYTES
 
 if TYPE_CHECKING:
@@ -210,3 +221,30 @@ def test_the_leaf_is_value_blank_line_signature(world: World) -> None:
     found = readable(raw)
     assert isinstance(found, Record)
     assert found.leaf == (raw.value or b"") + b"\n\n" + signature(raw) + b"\n"
+
+
+WRONG: dict[str, Any] = {
+    "null": {"value": None},
+    "no JSON": {"value": b"hello"},
+    "too large": {"value": b"x" * 61 * 1024},
+    "control": {"value": b"{\n}"},
+    "no signature": {"headers": ()},
+    "wrong key": {"key": b"//cn/services/audit"},
+    "wrong topic": {"topic": "catalog-commands"},
+    "elsewhere": {"partition": 99},
+}
+
+
+@given(st.dictionaries(st.integers(0, 2 * GROUP), st.sampled_from(sorted(WRONG)), max_size=5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_read_together_are_read_as_one_by_one(world: World, bad: dict[int, str]) -> None:
+    sent = [world.send((FOOD, TAX)[at % 2]) for at in range(2 * GROUP + 1)]
+    for at, name in bad.items():
+        sent[at] = change(sent[at], **WRONG[name])
+    alone = [read(raw, domain="cn", partitions=12) for raw in sent]
+    assert read_all(sent, domain="cn", partitions=lambda _topic: 12) == alone
+    assert {at for at, found in enumerate(alone) if isinstance(found, Rejection)} == set(bad)
+
+
+def test_nothing_is_read_from_nothing() -> None:
+    assert read_all([], domain="cn", partitions=lambda _topic: 12) == []
