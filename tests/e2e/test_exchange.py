@@ -197,11 +197,14 @@ def served(made: Installation, code: str, database: Path) -> Iterator[None]:
     command += ["--database", str(database), "--as", str(system_path(made.var, PROVIDER))]
     environment = os.environ | {"SANYUAN_VAR": str(made.var)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "serving" in process.stdout.readline()
-        yield
-        process.send_signal(signal.SIGINT)
-        process.wait(60)
+        try:
+            assert process.stdout is not None
+            assert "serving" in process.stdout.readline()
+            yield
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        finally:
+            process.kill()  # whatever failed is told, not waited for
 
 
 def test_the_same_at_a_terminal(made: Installation, database: Path) -> None:
