@@ -12,7 +12,7 @@ from sanyuan.common.record import RawRecord, read_all
 from sanyuan.common.service.checking import check
 from sanyuan.common.service.deciding import Batch, Decider
 from sanyuan.common.telemetry import BatchTrace
-from sanyuan.common.topics import TOPICS
+from sanyuan.common.topics import partitions_of
 
 
 def decide(
@@ -25,7 +25,7 @@ def decide(
     """Check and decide one batch, and commit it; every record that it makes keeps its contract."""
     checked, told = (
         check(
-            read_all(some, domain="cn", partitions=lambda name: TOPICS[name].partitions),
+            read_all(some, domain="cn", partitions=partitions_of),
             directory,
         )
         for some in (raws, facts)

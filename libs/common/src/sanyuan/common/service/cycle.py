@@ -30,7 +30,7 @@ from sanyuan.common.service.following import Feed
 from sanyuan.common.service.measures import Measures
 from sanyuan.common.systems import SystemFile
 from sanyuan.common.telemetry import BatchTrace
-from sanyuan.common.topics import TOPICS
+from sanyuan.common.topics import partitions_of
 
 log = structlog.get_logger()
 
@@ -154,9 +154,7 @@ class Cycle:
         if not new and not self._feed.pending:
             return None
         self._producer.check_room()
-        readable = read_all(
-            new, domain=self._system.domain, partitions=lambda topic: TOPICS[topic].partitions
-        )
+        readable = read_all(new, domain=self._system.domain, partitions=partitions_of)
         # Began after the records were read: only now may a key be called unknown (design §3).
         await self._follower.catch_up()
         directory = self._participants.directory
