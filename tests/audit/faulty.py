@@ -8,7 +8,6 @@ contents that were there before.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -17,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import pytest
 from sqlalchemy import Connection
@@ -213,28 +212,51 @@ def install_folder(faults: Faults, patch: pytest.MonkeyPatch) -> None:
 
         return faults.perform("folder made", do, missing[-1].mkdir) if missing else set()
 
-    patch.setattr(folder, "_write", writing(faults, patch))
+    install_files(faults, patch)
     patch.setattr(folder, "_sync_folder", sync)
     patch.setattr(folder, "_make_folders", make)
     patch.setattr(shutil, "rmtree", removing(faults))
 
 
-def writing(faults: Faults, patch: pytest.MonkeyPatch) -> Callable[[Path, bytes], None]:
-    real_write = folder._write
+def install_files(faults: Faults, patch: pytest.MonkeyPatch) -> None:
+    real_draft, real_name, real_sync = folder._draft, folder._name, os.fsync
+    drafts: dict[int, Path] = {}
+    durable: set[Path] = set()
 
-    def write(path: Path, raw: bytes) -> None:
-        def do() -> None:
-            faults.named(path)
-            real_write(path, raw)
+    def draft(path: Path, raw: bytes) -> IO[bytes]:
+        opened: list[IO[bytes]] = []
+
+        def do() -> IO[bytes]:
+            opened.append(real_draft(path, raw))
+            drafts[opened[0].fileno()] = path
+            return opened[0]
 
         def half() -> None:
-            with patch.context() as stopped, contextlib.suppress(OSError):
-                stopped.setattr(os, "fsync", no_further)
-                real_write(path, raw[: len(raw) // 2])
+            real_draft(path, raw[: len(raw) // 2]).close()
 
-        faults.perform(file_written(path), do, half)
+        try:
+            return faults.perform(file_written(path), do, half)
+        except (CrashError, OSError):
+            for each in opened:
+                each.close()
+            raise
 
-    return write
+    def sync(descriptor: int) -> None:
+        real_sync(descriptor)
+        if (path := drafts.pop(descriptor, None)) is not None:
+            durable.add(path)
+
+    def name(path: Path) -> None:
+        def do() -> None:
+            durable.remove(path)  # its contents are there, whatever happens to its name
+            faults.named(path)
+            real_name(path)
+
+        faults.perform(f"{file_written(path)} named", do, never)
+
+    patch.setattr(folder, "_draft", draft)
+    patch.setattr(folder, "_name", name)
+    patch.setattr(os, "fsync", sync)
 
 
 def removing(faults: Faults) -> Callable[..., None]:
@@ -256,10 +278,6 @@ def fill(connection: Connection) -> None:
     """Make SQLite itself find its disk full, in the middle of a transaction."""
     connection.exec_driver_sql("PRAGMA max_page_count=1")  # it takes the present size for that
     connection.exec_driver_sql("CREATE TABLE too_much AS SELECT zeroblob(10000000)")
-
-
-def no_further(_descriptor: int) -> None:
-    raise OSError
 
 
 def never() -> None:

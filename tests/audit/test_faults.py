@@ -57,17 +57,32 @@ TABLE: Final = {
     "forget": EACH,
     "folder made": FILE,
     "full bundle": FILE,
+    "full bundle named": UNFILLED,
     "full hashes": FILE,
+    "full hashes named": UNFILLED,
     "partial bundle": FILE,
+    "partial bundle named": UNFILLED,
     "partial hashes": FILE,
+    "partial hashes named": UNFILLED,
     "folder synced": UNFILLED,
     "checkpoint": FILE,
+    "checkpoint named": UNFILLED,
     "checkpoint.cosigned": FILE,
+    "checkpoint.cosigned named": UNFILLED,
     "audit-checkpoints sent": UNFILLED,
     "audit-seals sent": SENT,
     "partials dropped": SENT,
 }
 """Every durable write of the writer, with the faults that it has."""
+
+FILES: Final = (
+    "full bundle",
+    "full hashes",
+    "partial bundle",
+    "partial hashes",
+    "checkpoint",
+    "checkpoint.cosigned",
+)
 
 WRITES: Final = {
     "service.work._work_on_one Database.open": ("opening",),
@@ -76,14 +91,9 @@ WRITES: Final = {
     "service.log.AuditLog._take_seal self._commit": ("seal",),
     "service.log.AuditLog.forget self._database.transaction": ("forget",),
     "folder.LogFolder.write_tiles _make_folders": ("folder made",),
-    "folder.LogFolder.write_tiles _write": (
-        "full bundle",
-        "full hashes",
-        "partial bundle",
-        "partial hashes",
-    ),
+    "folder._write _draft": FILES,
+    "folder._write _name": tuple(f"{file} named" for file in FILES),
     "folder.LogFolder.write_tiles _sync_folder": ("folder synced",),
-    "folder.LogFolder._put _write": ("checkpoint", "checkpoint.cosigned"),
     "folder.LogFolder._put _sync_folder": ("folder synced",),
     "folder.LogFolder.drop_partials shutil.rmtree": ("partials dropped",),
     "publisher.Publisher._send_checkpoint self._sender.send": ("audit-checkpoints sent",),
@@ -95,15 +105,17 @@ BENEATH: Final = {
     "service.log.AuditLog._commit self._transact",
     "service.log.AuditLog._transact self._database.transaction",
     "folder._make_folders folder.mkdir",
-    "folder._write draft.open",
-    "folder._write file.write",
+    "folder.LogFolder.write_tiles _write",
+    "folder.LogFolder._put _write",
     "folder._write os.fsync",
-    "folder._write draft.replace",
+    "folder._draft _draft_of(path).open",
+    "folder._draft file.write",
+    "folder._name _draft_of(path).replace",
     "folder._sync_folder os.open",
     "folder._sync_folder os.fsync",
     "publisher.Sender.send producer.send",
 }
-"""What those are made of."""
+"""What those are made of, or are parts of."""
 
 ELSEWHERE: Final = {
     "service.log.AuditLog._close self._commit": CHANGE,
@@ -114,7 +126,7 @@ ELSEWHERE: Final = {
     "folder.LogFolder.blank _write": BLANK,
     "folder.LogFolder.blank _sync_folder": BLANK,
     "folder.LogFolder.blank path.unlink": BLANK,
-    "folder.LogFolder.blank whole.with_name(f'.{whole.name}.new').unlink": BLANK,
+    "folder.LogFolder.blank _draft_of(whole).unlink": BLANK,
 }
 """Writes of rare events, with the test that lets the process die there."""
 
@@ -138,8 +150,8 @@ NO_WRITES: Final = {
 }
 
 WRITING: Final = re.compile(
-    "_?(commit|copy|copyfile|copytree|fsync|hardlink_to|hold|link|make_folders|makedirs|mkdir|move|"
-    "open|remove|rename|renames|replace|rmdir|rmtree|run|send|send_and_wait|symlink_to|sync_folder|"
+    "_?(commit|copy|copyfile|copytree|draft|fsync|hardlink_to|hold|link|make_folders|makedirs|mkdir|"
+    "move|name|open|remove|rename|renames|replace|rmdir|rmtree|run|send|send_and_wait|symlink_to|sync_folder|"
     "touch|transact|transaction|truncate|unlink|write|write_bytes|write_text|writelines)"
 )
 """The names by which anything is written that outlives the process."""
@@ -208,7 +220,14 @@ async def _given(checked: Checked) -> Checked:
 
 
 SOURCES: Final = (FOOD, *(f"{FOOD}-{at}" for at in range(1, 9)))
-BIG: Final = {"full bundle", "full hashes", "partials dropped", "folder made"}
+BIG: Final = {
+    "full bundle",
+    "full bundle named",
+    "full hashes",
+    "full hashes named",
+    "partials dropped",
+    "folder made",
+}
 AT_START: Final = {"opening", "recovery"}
 
 

@@ -1,12 +1,21 @@
 """Bulk statements mean the same as SQLAlchemy's own, in both stores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import JSON, bindparam, delete, insert, select, update
 from sqlmodel import Column, Field, SQLModel
 
-from sanyuan.common.database import Database, insert_many, insert_new, run_many, table_of, upsert
+from sanyuan.common.database import (
+    Database,
+    erase_many,
+    insert_many,
+    insert_new,
+    run_many,
+    table_of,
+    upsert,
+)
 
 
 class Thing(SQLModel, table=True):
@@ -101,3 +110,20 @@ def test_a_column_that_needs_more_is_refused(things: Database) -> None:
     documents = table_of(Document)
     with pytest.raises(TypeError, match="the values of text"):
         things.run(lambda c: run_many(c, insert(documents), [{"name": "a", "text": {}}]))
+
+
+@pytest.mark.parametrize(("how", "stays"), [(erase_many, False), (run_many, True)])
+def test_what_is_erased_is_overwritten_in_the_file_also_where_whole_pages_become_free(
+    tmp_path: Path, how: Callable[..., object], *, stays: bool
+) -> None:
+    file = tmp_path / "things.db"
+    rows = [
+        {"name": f"{at}", "number": at, "share": None, "is_open": None, "raw": b"secret %04d" % at}
+        for at in range(1000)
+    ]
+    forget = delete(THINGS).where(THINGS.c.name == bindparam("of"))
+    things = Database.open(f"sqlite:///{file}", [Thing])
+    things.run(lambda c: insert_many(c, THINGS, rows))
+    things.run(lambda c: how(c, forget, [{"of": row["name"]} for row in rows]))
+    things.close()
+    assert (b"secret" in file.read_bytes()) == stays

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -34,6 +34,8 @@ from sanyuan.common.tlog.tiles import (
 CHECKPOINT: Final = "checkpoint"
 COSIGNED: Final = "checkpoint.cosigned"
 """The newest checkpoint that a quorum cosigned: that of `checkpoint`, or an older one."""
+TOGETHER: Final = 64
+"""Files that are open at once while they are written."""
 
 
 class LogFolderError(SanyuanError):
@@ -108,6 +110,7 @@ class LogFolder:
     def write_tiles(self, files: Files) -> None:
         """Write tiles; they and their folders are durable once this returns."""
         folders: set[Path] = set()
+        fresh: list[tuple[Path, bytes]] = []
         with _told(self.path):
             for tile, raw in files:
                 path = self.path / tile.path
@@ -115,8 +118,10 @@ class LogFolder:
                     folders |= {*path.parents} - {*self.path.parent.parents}
                 if not _holds(path, raw):
                     folders |= _make_folders(path.parent)
-                    _write(path, raw)
                     folders.add(path.parent)
+                    fresh.append((path, raw))
+            for at in range(0, len(fresh), TOGETHER):
+                _write(fresh[at : at + TOGETHER])
             for folder in folders:
                 _sync_folder(folder)
         self._settled = True
@@ -131,7 +136,7 @@ class LogFolder:
 
     def _put(self, name: str, note: bytes) -> None:
         with _told(self.path):
-            _write(self.path / name, note)
+            _write([(self.path / name, note)])
             _sync_folder(self.path)
 
     def notes(self) -> list[FoundNote]:
@@ -174,8 +179,8 @@ class LogFolder:
                 elif path.exists() and (path is whole or at < int(path.name)):
                     raw = path.read_bytes()
                     if (blanked := blank_entry(raw, at)) != raw:
-                        _write(path, blanked)
-            whole.with_name(f".{whole.name}.new").unlink(missing_ok=True)
+                        _write([(path, blanked)])
+            _draft_of(whole).unlink(missing_ok=True)
             for folder in (whole.parent, partials):
                 if folder.exists():
                     _sync_folder(folder)
@@ -251,13 +256,37 @@ def _make_folders(folder: Path) -> set[Path]:
     return touched
 
 
-def _write(path: Path, raw: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
+def _write(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files, each whole or not at all: the contents of all are durable before any is named.
+
+    One after the other each would wait for the disk alone, which costs the processor half as much
+    again.
+    """
+    with contextlib.ExitStack() as drafts:
+        written = [drafts.enter_context(_draft(path, raw)) for path, raw in files]
+        for file in written:
+            os.fsync(file.fileno())
+    for path, _ in files:
+        _name(path)
+
+
+def _draft(path: Path, raw: bytes) -> IO[bytes]:
+    file = _draft_of(path).open("wb")
+    try:
         file.write(raw)
         file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _name(path: Path) -> None:
+    _draft_of(path).replace(path)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlmodel import BigInteger, Column, Field, SQLModel
 
-from sanyuan.common.database import insert_many, run_many, table_of
+from sanyuan.common.database import erase_many, insert_many, run_many, table_of
 from sanyuan.identity.domain.locks import CLEAR, Counting, Locked, LockRules, Watch, expires
 from sanyuan.identity.domain.state import Changes, Issued, State, Wanted
 
@@ -153,7 +153,7 @@ def _write_secrets(connection: Connection, state: State, changes: Changes) -> No
         for subject, secret in changes.secrets.items()
         if secret is not None
     ]
-    run_many(connection, _ERASE_SECRET, gone)
+    erase_many(connection, _ERASE_SECRET, gone)
     insert_many(connection, _SECRETS, new)
 
 

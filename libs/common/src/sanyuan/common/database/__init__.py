@@ -6,7 +6,7 @@ from sanyuan.common.database.errors import (
     DatabaseLockedError,
     LostConnectionError,
 )
-from sanyuan.common.database.many import run_many
+from sanyuan.common.database.many import erase_many, run_many
 from sanyuan.common.database.tables import (
     COUNTER,
     WRITER,
@@ -31,6 +31,7 @@ __all__ = [
     "DatabaseLockedError",
     "LostConnectionError",
     "Writer",
+    "erase_many",
     "exists",
     "insert_many",
     "insert_new",

@@ -33,6 +33,26 @@ def run_many(
     return connection.exec_driver_sql(sql, [shape(row) for row in rows]).rowcount
 
 
+def erase_many(
+    connection: Connection, statement: UpdateBase, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """`run_many` of a DELETE of secrets: in SQLite's file they are overwritten where they lay.
+
+    Other statements leave what is on a page that becomes free as it was (``secure_delete=FAST``).
+    A server keeps deleted rows until it vacuums.
+    """
+    if not rows:
+        return
+    of_sqlite = connection.dialect.name == "sqlite"
+    if of_sqlite:
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")
+    try:
+        run_many(connection, statement, rows)
+    finally:
+        if of_sqlite:
+            connection.exec_driver_sql("PRAGMA secure_delete=FAST")
+
+
 @lru_cache(STATEMENTS)
 def _compiled(statement: UpdateBase, dialect: Dialect, names: tuple[str, ...]) -> tuple[str, Shape]:
     compiled = statement.compile(dialect=dialect, column_keys=list(names))

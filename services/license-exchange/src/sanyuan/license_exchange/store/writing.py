@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, update
 
 from sanyuan.common.assertions import store as assertions
 from sanyuan.common.assertions.uses import Counting, Known
-from sanyuan.common.database import insert_many, insert_new, run_many, upsert
+from sanyuan.common.database import erase_many, insert_many, insert_new, run_many, upsert
 from sanyuan.license_exchange.domain import contents
 from sanyuan.license_exchange.domain.licenses import License, Version
 from sanyuan.license_exchange.domain.lifecycle import ALIVE, LicenseState
@@ -128,7 +128,7 @@ def _write_holder_keys(connection: Connection, changes: Changes, vault: Vault) -
         for holder, key in changes.holder_keys.items()
         if key is not None
     ]
-    run_many(connection, _FORGET_KEY, gone)
+    erase_many(connection, _FORGET_KEY, gone)
     upsert(connection, HOLDER_KEYS, new)
 
 
