@@ -29,7 +29,7 @@ from sanyuan.audit.sequencer import Sequencer
 from sanyuan.audit.service import AuditLog, Standing
 from sanyuan.audit.service import log as service_log
 from sanyuan.audit.state import Partition
-from sanyuan.audit.store import MODELS, load_parts
+from sanyuan.audit.store import load_parts, open_database
 from sanyuan.audit.voice import Voice
 from sanyuan.audit.years import settle
 from sanyuan.client.verify import Report, verify_log
@@ -273,7 +273,7 @@ class Lab:
             own = (AUDIT, "log")
             return recover(connection, folder, current, key=key.verifier, domain="cn", own=own)
 
-        database = Database.open(self.home.address, MODELS)
+        database = open_database(self.home.address)
         held = None
         try:
             held = folder.hold()

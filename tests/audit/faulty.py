@@ -174,11 +174,11 @@ def install_database(faults: Faults, patch: pytest.MonkeyPatch) -> None:
 
         return faults.perform(name, lambda: real_run(self, work), lambda: real_run(self, half))
 
-    def open_database(*given: Any) -> Database:  # noqa: ANN401
+    def open_database(*given: Any, **how: Any) -> Database:  # noqa: ANN401
         opened: list[Database] = []
 
         def do() -> Database:
-            opened.append(real_open(*given))
+            opened.append(real_open(*given, **how))
             return opened[0]
 
         try:

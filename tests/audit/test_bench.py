@@ -6,15 +6,14 @@ import pytest
 
 from sanyuan.audit.bench import DOMAIN, World, Writer
 from sanyuan.audit.checking import Checker
-from sanyuan.audit.store import MODELS
+from sanyuan.audit.store import open_database
 from sanyuan.client.verify import verify_log
-from sanyuan.common.database import Database
 
 
 @pytest.mark.asyncio
 async def test_the_log_that_is_measured_is_sound_and_complete(tmp_path: Path) -> None:
     world = World.make(systems=5)
-    database = Database.open(f"sqlite:///{tmp_path}/bench.db", MODELS)
+    database = open_database(f"sqlite:///{tmp_path}/bench.db")
     checker = Checker(DOMAIN, 1)
     try:
         writer = Writer(tmp_path, world, checker, database)

@@ -85,7 +85,7 @@ FILES: Final = (
 )
 
 WRITES: Final = {
-    "service.work._work_on_one Database.open": ("opening",),
+    "store.tables.open_database Database.open": ("opening",),
     "service.work._work_on_one database.transaction": ("recovery",),
     "service.log.AuditLog.append self._transact": ("append",),
     "service.log.AuditLog._take_seal self._commit": ("seal",),

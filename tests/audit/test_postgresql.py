@@ -11,8 +11,8 @@ from tests.audit.test_log import FOOD, assert_all_once, receipts
 from tests.stores import Schema
 from tests.wires import Loss, Wire
 
-from sanyuan.audit.store import MODELS
-from sanyuan.common.database import Database, LostConnectionError
+from sanyuan.audit.store import open_database
+from sanyuan.common.database import LostConnectionError
 from sanyuan.common.service.waiting import wait_for_lock
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def test_after_a_lost_connection_the_log_goes_on(
         await lab.drain(running, 20)
     assert wire.breaks == 1
     running.close()
-    (await wait_for_lock(lambda: Database.open(lab.home.address, MODELS), print)).close()
+    (await wait_for_lock(lambda: open_database(lab.home.address), print)).close()
     running = await lab.start()
     lab.command()
     await lab.drain(running)

@@ -18,6 +18,9 @@ from sanyuan.common.sources import SOURCE
 MAX_VALUE_BYTES: Final = 60 * 1024
 MAX_SEQUENCE: Final = 2**53 - 1
 """What every JSON reader and every database has without loss: a place that no stream reaches."""
+_FIRST: Final = f"{1:020d}"
+_LAST: Final = f"{MAX_SEQUENCE:020d}"
+"""As they are written: texts of one length compare like their numbers."""
 ZERO_HASH: Final = "0" * 64
 
 HEX_SHA256: Final = r"^[0-9a-f]{64}$"
@@ -86,7 +89,7 @@ def decode_all(values: Sequence[bytes]) -> list[Envelope]:
     except ValueError as error:
         raise _explained(error, joined) from None
     for envelope in envelopes:
-        if not 1 <= envelope.number <= MAX_SEQUENCE:
+        if not _FIRST <= envelope.sequence <= _LAST:
             raise EnvelopeError("a stream counts from 1 to 2^53 - 1", where="sequence")
         if envelope.correlationid is None and not envelope.topic.endswith("/participants"):
             raise EnvelopeError("Field required", where="correlationid")

@@ -6,6 +6,7 @@ and `verify` (the signature). Only an authentic record takes a place in a stream
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from sanyuan.common.contracts.dead_letters import Reason
@@ -21,6 +22,8 @@ TRACEPARENT: Final = "traceparent"
 MAX_SIGNATURE_BYTES: Final = 1024
 GROUP: Final = 64
 """Records that are read together; more of them would leave the caches before the next step."""
+PLACES: Final = 16_384
+"""Sources and topics whose place is remembered."""
 _TRACE_CONTEXT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -121,10 +124,11 @@ def _read_group(
     envelopes = decode_all(values)
     headers = [_read_headers(raw.headers) for raw in raws]
     topics = {name: (f"{domain}/{name}", partitions(name)) for name in {raw.topic for raw in raws}}
-    for raw, envelope, header in zip(raws, envelopes, headers, strict=True):
-        if misplaced := _misplaced(raw, envelope, header.signer, *topics[raw.topic]):
+    for raw, envelope, (signer, *_, sealed) in zip(raws, envelopes, headers, strict=True):
+        signed = signer, envelope.source, envelope.topic
+        if misplaced := _misplaced(raw.key, raw.partition, *signed, *topics[raw.topic]):
             raise _RefusedError(*misplaced)
-        if sum(map(len, header.sealed.values())) > MAX_ATTACHMENT_BYTES:
+        if sealed and sum(map(len, sealed.values())) > MAX_ATTACHMENT_BYTES:
             raise _RefusedError("too-large", "the attachments have more than 512 KiB")
     hashes = [hash_value(value) for value in values]
     return [
@@ -152,29 +156,30 @@ def verify(record: Record, key: VerifierKey) -> Rejection | None:
     return None
 
 
+@lru_cache(maxsize=PLACES)
 def _misplaced(
-    raw: RawRecord, envelope: Envelope, signer: str, topic: str, partitions: int
+    key: bytes | None,
+    partition: int,
+    signer: str,
+    source: str,
+    signed_topic: str,
+    topic: str,
+    partitions: int,
 ) -> tuple[Reason, str] | None:
-    if raw.key != envelope.source.encode():
+    """Why a record does not belong where it lies; cached, because a source's all lie alike."""
+    if key != source.encode():
         return "wrong-key", "the Kafka key is not the source"
-    if signer != key_name(envelope.source):
+    if signer != key_name(source):
         return "wrong-key", "the signature is not by the source"
-    if envelope.topic != topic:
+    if signed_topic != topic:
         return "wrong-topic", "the record was signed for another topic"
-    if raw.partition != partition_of(raw.key, partitions):
+    if partition != partition_of(key, partitions):
         return "wrong-partition", "the source belongs to another partition"
     return None
 
 
-class _Headers(NamedTuple):
-    """The signer, then what a Record has of them, in its order."""
-
-    signer: str
-    signature: str
-    key_id: bytes
-    blob: bytes
-    traceparent: str | None
-    sealed: Mapping[str, bytes]
+_Headers = tuple[str, str, bytes, bytes, str | None, Mapping[str, bytes]]
+"""The signer, then what a Record has of them, in its order."""
 
 
 def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
@@ -195,7 +200,7 @@ def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
         raise EnvelopeError("there is no signature header", where="headers")
     # A bad traceparent is ignored (design §3) and, above all, not copied into what it causes.
     traceparent = trace.decode() if trace and _TRACE_CONTEXT.fullmatch(trace) else None
-    return _Headers(*_read_signature(signature), traceparent, sealed)
+    return *_read_signature(signature), traceparent, sealed
 
 
 def _read_signature(signature: bytes) -> tuple[str, str, bytes, bytes]:

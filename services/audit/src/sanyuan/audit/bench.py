@@ -26,7 +26,7 @@ from sanyuan.audit.publisher import Publisher
 from sanyuan.audit.sequencer import Sequencer
 from sanyuan.audit.service import AHEAD, AuditLog, Standing
 from sanyuan.audit.state import OWN_TOPIC, State
-from sanyuan.audit.store import MODELS
+from sanyuan.audit.store import open_database
 from sanyuan.audit.voice import Voice
 from sanyuan.common import memory
 from sanyuan.common.database import Database
@@ -211,7 +211,7 @@ class Writer:
 async def main(folder: Path, sizes: Sequence[int]) -> None:
     """Grow a log to each size in turn; see the module."""
     world = World.make()
-    database = Database.open(f"sqlite:///{folder}/bench.db", MODELS)
+    database = open_database(f"sqlite:///{folder}/bench.db")
     checker = Checker(DOMAIN)
     try:
         writer = Writer(folder, world, checker, database)

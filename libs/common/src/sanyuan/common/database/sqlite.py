@@ -5,13 +5,17 @@ A transaction is durable once it returns (WAL with ``synchronous=FULL``).
 
 import fcntl
 import sqlite3
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from sanyuan.common.database.errors import DatabaseLockedError
+
+PAGE_BYTES: Final = 4096
+WAL_BYTES: Final = 32 * 1024 * 1024
 
 
 class SqliteStore:
@@ -20,7 +24,7 @@ class SqliteStore:
     read_fence = "SELECT fence FROM writer"
     repair = "restore it from its backup, or free space on its disk"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, page_bytes: int = PAGE_BYTES) -> None:
         self._path = Path(url.database or "")
         self._lock: IO[str] | None = None
         self.name = self._path.stem
@@ -28,7 +32,7 @@ class SqliteStore:
         self.engine = create_engine(
             url, connect_args={"check_same_thread": False}, hide_parameters=True
         )
-        event.listen(self.engine, "connect", prepare)
+        event.listen(self.engine, "connect", partial(prepare, page_bytes=page_bytes))
         event.listen(self.engine, "begin", _begin_immediately)
 
     def exists(self) -> bool:
@@ -72,17 +76,18 @@ def _lock(path: Path) -> IO[str]:
     return file
 
 
-def prepare(connection: sqlite3.Connection, _record: object) -> None:
+def prepare(connection: sqlite3.Connection, _record: object, page_bytes: int = PAGE_BYTES) -> None:
     """What every connection of ours begins with."""
     connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
+    connection.execute(f"PRAGMA page_size={page_bytes}")  # of a file that is not there yet
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     # Overwrite what is deleted only on pages that are written anyway. Some builds also write every
     # page that becomes free, for a queue half as much again; `erase_many` does it for secrets.
     connection.execute("PRAGMA secure_delete=FAST")
     connection.execute("PRAGMA cache_size=-32768")
-    # 32 MB: a page that is written again and again reaches the database once in so much.
-    connection.execute("PRAGMA wal_autocheckpoint=8000")
+    # A page that is written again and again reaches the database once in so much.
+    connection.execute(f"PRAGMA wal_autocheckpoint={WAL_BYTES // page_bytes}")
 
 
 def _begin_immediately(connection: Connection) -> None:

@@ -24,7 +24,7 @@ from sanyuan.common.database.errors import (
     LostConnectionError,
 )
 from sanyuan.common.database.postgresql import PostgresqlStore
-from sanyuan.common.database.sqlite import SqliteStore
+from sanyuan.common.database.sqlite import PAGE_BYTES, SqliteStore
 from sanyuan.common.database.tables import COUNTER, WRITER, table_of
 
 T = TypeVar("T")
@@ -73,13 +73,17 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"db-{store.name}")
 
     @classmethod
-    def open(cls, url: str, models: Sequence[type[SQLModel]]) -> Self:
+    def open(
+        cls, url: str, models: Sequence[type[SQLModel]], *, page_bytes: int = PAGE_BYTES
+    ) -> Self:
         """Take the lock, create missing tables and become the writer.
+
+        A new SQLite file has pages of ``page_bytes``: larger ones suit larger values.
 
         Raises DatabaseLockedError when another process holds the lock, DatabaseError when it cannot
         be opened or is another release's, SettingError when ``url`` is no address.
         """
-        store = _store(url)
+        store = _store(url, page_bytes)
         connection: Connection | None = None
         try:
             connection = store.hold()
@@ -186,9 +190,11 @@ class Database:
             time.sleep(_RETRY_SECONDS)
 
 
-def _store(url: str) -> Store:
+def _store(url: str, page_bytes: int = PAGE_BYTES) -> Store:
     address = parse_address(url, where="the database's address")
-    return SqliteStore(address) if address.drivername == "sqlite" else PostgresqlStore(address)
+    if address.drivername == "sqlite":
+        return SqliteStore(address, page_bytes)
+    return PostgresqlStore(address)
 
 
 def exists(url: str) -> bool:

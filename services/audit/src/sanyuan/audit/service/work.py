@@ -23,12 +23,11 @@ from sanyuan.audit.service.log import AuditLog, Clock
 from sanyuan.audit.service.standing import Standing
 from sanyuan.audit.settings import Settings, load_policy
 from sanyuan.audit.state import OWN_TOPIC
-from sanyuan.audit.store import MODELS, load_parts
+from sanyuan.audit.store import load_parts, open_database
 from sanyuan.audit.voice import Voice
 from sanyuan.audit.witnesses import Witnesses
 from sanyuan.audit.years import YearTurnedError, known_year, settle
 from sanyuan.common import memory
-from sanyuan.common.database import Database
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.follower import Follower, Participants
 from sanyuan.common.logkeys import load_log_key
@@ -66,9 +65,7 @@ async def _work_on_one(settings: Settings, standing: Standing, clock: Clock) -> 
         standing.say(trouble)
         await asyncio.sleep(STANDBY_SECONDS)
     async with contextlib.AsyncExitStack() as stack:
-        database = await wait_for_lock(
-            lambda: Database.open(settings.database, MODELS), standing.say
-        )
+        database = await wait_for_lock(lambda: open_database(settings.database), standing.say)
         stack.callback(database.close)
         held = await wait_for_folder(folder, standing)
         stack.callback(held.close)

@@ -7,7 +7,7 @@ ever, with the positions that they were read from; everything after it can be do
 """
 
 from sanyuan.audit.store.reading import load_parts, load_pending, load_published, load_state
-from sanyuan.audit.store.tables import MODELS, YEAR, Part
+from sanyuan.audit.store.tables import MODELS, YEAR, Part, open_database
 from sanyuan.audit.store.writing import (
     blank_pending,
     drop_published,
@@ -32,6 +32,7 @@ __all__ = [
     "load_pending",
     "load_published",
     "load_state",
+    "open_database",
     "parts_of",
     "write_batch",
     "write_closing",

@@ -7,10 +7,12 @@ from typing import Final
 
 from sqlmodel import Field, SQLModel
 
-from sanyuan.common.database import table_of
+from sanyuan.common.database import Database, table_of
 from sanyuan.common.positions import MODELS as POSITION_MODELS
 from sanyuan.common.positions import OFFSETS, PLACES
 
+PAGE_BYTES: Final = 16 * 1024
+"""Of an SQLite file: the leaves of a transaction are one value, of up to megabytes."""
 SIZE: Final = "log_size"
 SEALED_SIZE: Final = "log_sealed_size"
 YEAR: Final = "log_year"
@@ -149,6 +151,11 @@ MODELS: Final = (
     SealPart,
     PublishedNote,
 )
+
+
+def open_database(url: str) -> Database:
+    """Become the writer of a log's database; raises as `Database.open`."""
+    return Database.open(url, MODELS, page_bytes=PAGE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
