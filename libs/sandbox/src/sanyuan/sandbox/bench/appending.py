@@ -1,6 +1,9 @@
 """Audit from a backlog: leaves a second, with every signature checked, committed and published."""
 
+import os
+import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +21,7 @@ _SAMPLE: Final = 3000
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """From the first checkpoint that has some of a backlog to the one that has all of it."""
+    """From the moment that a backlog is there to the checkpoint that has all of it."""
 
     per_second: float
     cpu_us: float
@@ -33,22 +36,24 @@ def log_size(log: Path) -> int:
         return 0
 
 
-def append(log: Path, pid: int, start: int, count: int) -> Appended:
-    """Wait until the log has grown by ``count``; ``pid`` is the audit service."""
-    seen: list[tuple[float, int, float]] = []
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not seen or seen[-1][1] < start + count:
-        if time.monotonic() > end:
+def append(log: Path, pid: int, fill: Callable[[], object], count: int) -> Appended:
+    """Let the audit service ``pid`` append a backlog of ``count`` records that ``fill`` makes.
+
+    The service runs before, so that its start is no part of it, and is suspended meanwhile.
+    """
+    start, processes = log_size(log), family(pid)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        fill()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    began, used = time.monotonic(), cpu_seconds(processes)
+    while log_size(log) < start + count:
+        if time.monotonic() > began + PATIENCE_SECONDS:
             raise TimeoutError(f"the log did not grow by {count} within {PATIENCE_SECONDS:g} s")
-        size = log_size(log)
-        if size > start and (not seen or size > seen[-1][1]):
-            seen.append((time.monotonic(), size, cpu_seconds(family(pid))))
         time.sleep(POLL_SECONDS)
-    (first, before, used), (last, after, used_after) = seen[0], seen[-1]
-    if first == last:
-        raise TimeoutError("the log grew in one step: use a longer backlog")
-    grown = after - before
-    return Appended(grown / (last - first), (used_after - used) / grown * 1e6)
+    seconds = time.monotonic() - began
+    return Appended(count / seconds, (cpu_seconds(family(pid)) - used) / count * 1e6)
 
 
 def signature_us(writers: Writers) -> float:

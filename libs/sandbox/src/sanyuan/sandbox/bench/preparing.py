@@ -1,6 +1,7 @@
 """What every measure needs of an installation: grants, licences, assertions, and its services."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,9 +26,11 @@ class Setting:
         """The broker, as its administrator."""
         return self.installation.kafka.admin
 
-    def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start a service; it may not be ready yet."""
-        start(self.installation, name, environment)
+    def start(
+        self, name: str, environment: Mapping[str, str] | None = None, module: str | None = None
+    ) -> None:
+        """Start a service, or the module that stands for it; it may not be ready yet."""
+        start(self.installation, name, environment, module)
 
     def wait(self, name: str) -> None:
         """Return once a service is ready."""
@@ -55,12 +58,16 @@ def prepare_all(installation: Installation) -> Setting:
 
 
 def start(
-    installation: Installation, name: str, environment: Mapping[str, str] | None = None
+    installation: Installation,
+    name: str,
+    environment: Mapping[str, str] | None = None,
+    module: str | None = None,
 ) -> None:
-    """Start a service with additions to its environment."""
+    """Start a service, or the module that stands for it, with additions to its environment."""
     program = services.program(name, installation.settings.var, installation.ports[name])
     own = {**program.environment, **(environment or {})}
-    installation.runner.start(replace(program, environment=own))
+    command = (sys.executable, "-m", module) if module else program.command
+    installation.runner.start(replace(program, command=command, environment=own))
 
 
 def wait(installation: Installation, name: str) -> None:

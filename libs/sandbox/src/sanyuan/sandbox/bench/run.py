@@ -101,7 +101,7 @@ def _own(installation: Installation, console: Console, wanted: Wanted) -> list[M
         if "cycles" in wanted.parts:
             measures += measure_cycles(setting, report, wanted.records)
         if "audit" in wanted.parts:
-            measures += measure_audit(setting, report, 5 * wanted.records, wanted.seconds)
+            measures += measure_audit(setting, report, 10 * wanted.records, wanted.seconds)
     return measures
 
 
