@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sanyuan.common.workers import make_pool
+from sanyuan.common.workers import WorkerDiedError, make_pool
 
 USER = """
 import os, sys, time
@@ -25,6 +25,29 @@ if __name__ == "__main__":
 def test_work_is_done_elsewhere() -> None:
     with make_pool(1, "sanyuan.common.leaf") as pool:
         assert pool.submit(os.getpid).result(30) != os.getpid()
+
+
+def test_what_a_function_raises_is_raised_here_and_the_next_is_called() -> None:
+    with make_pool(1, "sanyuan.common.leaf") as pool:
+        with pytest.raises(ValueError, match="invalid literal"):
+            pool.submit(int, "x").result(30)
+        assert pool.submit(int, "11", base=2).result(30) == 3
+
+
+def test_work_of_a_process_that_dies_fails() -> None:
+    with make_pool(1, "sanyuan.common.leaf") as pool:
+        for _ in range(2):
+            with pytest.raises(WorkerDiedError, match="has ended"):
+                pool.submit(os._exit, 1).result(30)
+
+
+def test_processes_end_with_the_pool() -> None:
+    with make_pool(2, "sanyuan.common.leaf") as pool:
+        workers = {pool.submit(os.getpid).result(30) for _ in range(20)}
+    deadline = time.monotonic() + 20
+    while any(_alive(pid) for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.kill
