@@ -121,26 +121,23 @@ def outcome_of(travelled: tuple[Any, ...]) -> Outcome:
 def check_all(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:
     """Return each record's facts when it is authentic, else the one reason why not."""
     found = read_all(raws, domain=domain, partitions=_partitions_of)
-    judged = [each if isinstance(each, Rejection) else _judge(each, directory) for each in found]
-    return [
-        (each.reason, each.detail) if isinstance(each, Rejection) else _facts(each)
-        for each in judged
-    ]
+    return [_outcome_of(each, directory) for each in found]
 
 
-def _judge(record: Record, directory: Directory) -> Record | Rejection:
-    key = find_key(record, directory)
-    return key if isinstance(key, Rejection) else verify(record, key) or record
-
-
-def _facts(record: Record) -> Facts:
-    envelope, trace = record.envelope, record.traceparent
+def _outcome_of(found: Record | Rejection, directory: Directory) -> Outcome:
+    if isinstance(found, Rejection):
+        return found.reason, found.detail
+    key = find_key(found, directory)
+    refused = key if isinstance(key, Rejection) else verify(found, key)
+    if refused is not None:
+        return refused.reason, refused.detail
+    envelope, trace = found.envelope, found.traceparent
     return Facts(
         envelope.source,
         envelope.number,
         envelope.previous,
-        record.hash,
-        record.signature,
+        found.hash,
+        found.signature,
         trace if is_sampled(trace) else None,
     )
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from sanyuan.audit.state import Partition, Stream
 from sanyuan.common.contracts.dead_letters import Reason
-from sanyuan.common.leaf import encode_leaf
 from sanyuan.common.record import RawRecord, Rejection
 
 
@@ -37,11 +36,6 @@ class Authentic(NamedTuple):
     def stream(self) -> Stream:
         """(source, Kafka topic)."""
         return self.facts.source, self.raw.topic
-
-    @property
-    def leaf(self) -> bytes:
-        """The record as a signed note: what the log keeps."""
-        return encode_leaf(self.raw.value or b"", self.facts.signature)
 
 
 @dataclass

@@ -30,9 +30,9 @@ from sanyuan.common.contracts.log import (
 )
 from sanyuan.common.contracts.message import Message
 from sanyuan.common.folding import PARTICIPANTS
-from sanyuan.common.leaf import parse_leaf
+from sanyuan.common.leaf import encode_leaf, parse_leaf
 from sanyuan.common.record import RawRecord, Rejection
-from sanyuan.common.streams import Position, Verdict, judge
+from sanyuan.common.streams import START, Position, Verdict, judge
 from sanyuan.common.withholding import ORDERS, is_order
 
 Answer = Withheld | WithholdingRefused
@@ -98,12 +98,15 @@ class Sequencer:
         `offsets` are the next offsets after all of them; records below the known ones are skipped.
         """
         batch = Batch(self.state.size)
+        known = self.state.offsets
         for record in records:
-            if self._is_new(record.raw):
+            raw = record.raw
+            if raw.offset >= known.get((raw.topic, raw.partition), 0):
                 self._take(batch, record, taken, at)
         for rejection in rejections:
-            if self._is_new(rejection.raw):
-                self._refuse(batch, rejection.raw, rejection.reason)
+            raw = rejection.raw
+            if raw.offset >= known.get((raw.topic, raw.partition), 0):
+                self._refuse(batch, raw, rejection.reason)
         batch.offsets = dict(offsets)
         self.state.offsets |= offsets
         return batch
@@ -172,20 +175,18 @@ class Sequencer:
         self._seal(batch, at)
         return batch
 
-    def _is_new(self, raw: RawRecord) -> bool:
-        return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
-
     def _take(self, batch: Batch, record: Authentic, taken: TakenHash, at: float) -> None:
         raw, facts = record
-        stream, number = (facts.source, raw.topic), facts.number
-        place = self.state.place(stream)
+        source, number, previous, own_hash, signature, _ = facts
+        stream = source, raw.topic
+        place = self.state.places.get(stream, START)
         known = None
         if number < place.sequence:
             known = _recent(batch, stream, number) or taken(stream, number)
-        match judge(place, number, facts.previous, facts.hash, known):
+        match judge(place, number, previous, own_hash, known):
             case Verdict.TAKE:
-                entry = record.leaf
-                self._append(batch, stream, entry, Position(number, facts.hash))
+                entry = encode_leaf(raw.value or b"", signature)
+                self._append(batch, stream, entry, Position(number, own_hash))
                 if raw.topic in _REMEMBERED:
                     self._remember(batch, raw.topic, entry)
                 if stream in self.state.waiting:

@@ -14,6 +14,7 @@ from sanyuan.common.rules import Rule, RuleError
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
+_LEAF = sha256(b"\x00")
 
 Node = Callable[[int, int], bytes]
 """(level, index) -> hash of that perfect subtree."""
@@ -25,7 +26,9 @@ class ProofError(RuleError):
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return MTH({entry}) (RFC 6962, section 2.1)."""
-    return sha256(b"\x00" + entry).digest()
+    hashed = _LEAF.copy()  # no copy of the entry behind the prefix
+    hashed.update(entry)
+    return hashed.digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
