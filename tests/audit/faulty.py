@@ -29,6 +29,7 @@ from sanyuan.common.database import Database
 from sanyuan.common.tlog.tiles import Tile
 
 T = TypeVar("T")
+C = TypeVar("C", Database, IO[bytes])
 
 
 class Fault(Enum):
@@ -151,6 +152,22 @@ TRANSACTIONS = {
 """Whose work a transaction does; None: it only reads here."""
 
 
+def open_under(faults: Faults, write: str, do: Callable[[], C], half: Callable[[], object]) -> C:
+    """Perform a write that opens something; what it has opened is closed when it fails."""
+    opened: list[C] = []
+
+    def remember() -> C:
+        opened.append(do())
+        return opened[0]
+
+    try:
+        return faults.perform(write, remember, half)
+    except (CrashError, OSError):
+        for each in opened:
+            each.close()
+        raise
+
+
 def install(faults: Faults, patch: pytest.MonkeyPatch) -> None:
     """Lead every durable write of the lab's service through `faults`."""
     install_database(faults, patch)
@@ -175,18 +192,7 @@ def install_database(faults: Faults, patch: pytest.MonkeyPatch) -> None:
         return faults.perform(name, lambda: real_run(self, work), lambda: real_run(self, half))
 
     def open_database(*given: Any, **how: Any) -> Database:  # noqa: ANN401
-        opened: list[Database] = []
-
-        def do() -> Database:
-            opened.append(real_open(*given, **how))
-            return opened[0]
-
-        try:
-            return faults.perform("opening", do, never)
-        except (CrashError, OSError):
-            for each in opened:
-                each.close()
-            raise
+        return open_under(faults, "opening", lambda: real_open(*given, **how), never)
 
     patch.setattr(Database, "_run", run)
     patch.setattr(Database, "open", open_database)
@@ -224,22 +230,13 @@ def install_files(faults: Faults, patch: pytest.MonkeyPatch) -> None:
     durable: set[Path] = set()
 
     def draft(path: Path, raw: bytes) -> IO[bytes]:
-        opened: list[IO[bytes]] = []
-
-        def do() -> IO[bytes]:
-            opened.append(real_draft(path, raw))
-            drafts[opened[0].fileno()] = path
-            return opened[0]
-
         def half() -> None:
             real_draft(path, raw[: len(raw) // 2]).close()
 
-        try:
-            return faults.perform(file_written(path), do, half)
-        except (CrashError, OSError):
-            for each in opened:
-                each.close()
-            raise
+        kind = file_written(path)
+        opened = open_under(faults, kind, lambda: real_draft(path, raw), half)
+        drafts[opened.fileno()] = path
+        return opened
 
     def sync(descriptor: int) -> None:
         real_sync(descriptor)

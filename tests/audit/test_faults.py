@@ -49,32 +49,6 @@ CHANGE: Final = test_years.test_a_death_at_any_step_of_the_change_is_finished_by
 MOVE: Final = test_years.test_a_death_while_files_are_moved_is_finished_by_the_next_start
 BLANK: Final = test_withholding.test_a_death_in_the_middle_is_finished_by_the_next_start
 
-TABLE: Final = {
-    "opening": UNFILLED,
-    "recovery": EACH,
-    "append": EACH,
-    "seal": EACH,
-    "forget": EACH,
-    "folder made": FILE,
-    "full bundle": FILE,
-    "full bundle named": UNFILLED,
-    "full hashes": FILE,
-    "full hashes named": UNFILLED,
-    "partial bundle": FILE,
-    "partial bundle named": UNFILLED,
-    "partial hashes": FILE,
-    "partial hashes named": UNFILLED,
-    "folder synced": UNFILLED,
-    "checkpoint": FILE,
-    "checkpoint named": UNFILLED,
-    "checkpoint.cosigned": FILE,
-    "checkpoint.cosigned named": UNFILLED,
-    "audit-checkpoints sent": UNFILLED,
-    "audit-seals sent": SENT,
-    "partials dropped": SENT,
-}
-"""Every durable write of the writer, with the faults that it has."""
-
 FILES: Final = (
     "full bundle",
     "full hashes",
@@ -83,6 +57,23 @@ FILES: Final = (
     "checkpoint",
     "checkpoint.cosigned",
 )
+NAMED: Final = tuple(f"{file} named" for file in FILES)
+
+TABLE: Final = {
+    "opening": UNFILLED,
+    "recovery": EACH,
+    "append": EACH,
+    "seal": EACH,
+    "forget": EACH,
+    "folder made": FILE,
+    **dict.fromkeys(FILES, FILE),
+    **dict.fromkeys(NAMED, UNFILLED),
+    "folder synced": UNFILLED,
+    "audit-checkpoints sent": UNFILLED,
+    "audit-seals sent": SENT,
+    "partials dropped": SENT,
+}
+"""Every durable write of the writer, with the faults that it has."""
 
 WRITES: Final = {
     "store.tables.open_database Database.open": ("opening",),
@@ -92,7 +83,7 @@ WRITES: Final = {
     "service.log.AuditLog.forget self._database.transaction": ("forget",),
     "folder.LogFolder.write_tiles _make_folders": ("folder made",),
     "folder._write _draft": FILES,
-    "folder._write _name": tuple(f"{file} named" for file in FILES),
+    "folder._write _name": NAMED,
     "folder.LogFolder.write_tiles _sync_folder": ("folder synced",),
     "folder.LogFolder._put _sync_folder": ("folder synced",),
     "folder.LogFolder.drop_partials shutil.rmtree": ("partials dropped",),
@@ -150,9 +141,10 @@ NO_WRITES: Final = {
 }
 
 WRITING: Final = re.compile(
-    "_?(commit|copy|copyfile|copytree|draft|fsync|hardlink_to|hold|link|make_folders|makedirs|mkdir|"
-    "move|name|open|remove|rename|renames|replace|rmdir|rmtree|run|send|send_and_wait|symlink_to|sync_folder|"
-    "touch|transact|transaction|truncate|unlink|write|write_bytes|write_text|writelines)"
+    "_?(commit|copy|copyfile|copytree|draft|fsync|hardlink_to|hold|link|make_folders|makedirs|"
+    "mkdir|move|name|open|remove|rename|renames|replace|rmdir|rmtree|run|send|send_and_wait|"
+    "symlink_to|sync_folder|touch|transact|transaction|truncate|unlink|write|write_bytes|"
+    "write_text|writelines)"
 )
 """The names by which anything is written that outlives the process."""
 

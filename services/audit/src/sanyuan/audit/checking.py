@@ -121,10 +121,10 @@ def outcome_of(travelled: tuple[Any, ...]) -> Outcome:
 def check_all(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:
     """Return each record's facts when it is authentic, else the one reason why not."""
     found = read_all(raws, domain=domain, partitions=_partitions_of)
-    return [_outcome_of(each, directory) for each in found]
+    return [_judge(each, directory) for each in found]
 
 
-def _outcome_of(found: Record | Rejection, directory: Directory) -> Outcome:
+def _judge(found: Record | Rejection, directory: Directory) -> Outcome:
     if isinstance(found, Rejection):
         return found.reason, found.detail
     key = find_key(found, directory)

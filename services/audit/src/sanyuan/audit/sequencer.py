@@ -32,7 +32,7 @@ from sanyuan.common.contracts.message import Message
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.leaf import encode_leaf, parse_leaf
 from sanyuan.common.record import RawRecord, Rejection
-from sanyuan.common.streams import START, Position, Verdict, judge
+from sanyuan.common.streams import Position, Verdict, judge
 from sanyuan.common.withholding import ORDERS, is_order
 
 Answer = Withheld | WithholdingRefused
@@ -98,15 +98,12 @@ class Sequencer:
         `offsets` are the next offsets after all of them; records below the known ones are skipped.
         """
         batch = Batch(self.state.size)
-        known = self.state.offsets
         for record in records:
-            raw = record.raw
-            if raw.offset >= known.get((raw.topic, raw.partition), 0):
+            if self._is_new(record.raw):
                 self._take(batch, record, taken, at)
         for rejection in rejections:
-            raw = rejection.raw
-            if raw.offset >= known.get((raw.topic, raw.partition), 0):
-                self._refuse(batch, raw, rejection.reason)
+            if self._is_new(rejection.raw):
+                self._refuse(batch, rejection.raw, rejection.reason)
         batch.offsets = dict(offsets)
         self.state.offsets |= offsets
         return batch
@@ -175,11 +172,14 @@ class Sequencer:
         self._seal(batch, at)
         return batch
 
+    def _is_new(self, raw: RawRecord) -> bool:
+        return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
+
     def _take(self, batch: Batch, record: Authentic, taken: TakenHash, at: float) -> None:
         raw, facts = record
         source, number, previous, own_hash, signature, _ = facts
         stream = source, raw.topic
-        place = self.state.places.get(stream, START)
+        place = self.state.place(stream)
         known = None
         if number < place.sequence:
             known = _recent(batch, stream, number) or taken(stream, number)

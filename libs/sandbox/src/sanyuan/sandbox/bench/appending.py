@@ -41,13 +41,13 @@ def append(log: Path, pid: int, fill: Callable[[], object], count: int) -> Appen
 
     The service runs before, so that its start is no part of it, and is suspended meanwhile.
     """
-    start, processes = log_size(log), family(pid)
+    start = log_size(log)
     os.kill(pid, signal.SIGSTOP)
     try:
         fill()
     finally:
         os.kill(pid, signal.SIGCONT)
-    began, used = time.monotonic(), cpu_seconds(processes)
+    began, used = time.monotonic(), cpu_seconds(family(pid))
     while log_size(log) < start + count:
         if time.monotonic() > began + PATIENCE_SECONDS:
             raise TimeoutError(f"the log did not grow by {count} within {PATIENCE_SECONDS:g} s")
