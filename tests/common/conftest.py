@@ -16,7 +16,7 @@ from sanyuan.common import outbox, positions
 from sanyuan.common.contracts.registry import parse_data
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory, evolve
-from sanyuan.common.envelope import ZERO_HASH, Envelope, encode, format_sequence, hash_value
+from sanyuan.common.envelope import ZERO_HASH, Envelope, decode, encode, format_sequence, hash_value
 from sanyuan.common.notes import SigningKey
 from sanyuan.common.partition import partition_of
 from sanyuan.common.record import RawRecord, Record, read
@@ -185,7 +185,7 @@ def readable(raw: RawRecord) -> Record:
 
 
 def envelope_of(row: outbox.Row) -> Envelope:
-    return Envelope.model_validate_json(row.value)
+    return decode(row.value)
 
 
 @pytest.fixture

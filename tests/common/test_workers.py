@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sanyuan.common.workers import WorkerDiedError, make_pool
+from sanyuan.common.workers import SHARED_BYTES, WorkerDiedError, make_pool
 
 USER = """
 import os, sys, time
@@ -32,6 +32,21 @@ def test_what_a_function_raises_is_raised_here_and_the_next_is_called() -> None:
         with pytest.raises(ValueError, match="invalid literal"):
             pool.submit(int, "x").result(30)
         assert pool.submit(int, "11", base=2).result(30) == 3
+
+
+@pytest.mark.parametrize("size", [0, 8, SHARED_BYTES - 200, SHARED_BYTES, 3 * SHARED_BYTES])
+def test_anything_travels_both_ways_whatever_its_size(size: int) -> None:
+    said = os.urandom(size)
+    with make_pool(1, "sanyuan.common.leaf") as pool:
+        for _ in range(2):
+            assert pool.submit(bytes.swapcase, said).result(30) == said.swapcase()
+
+
+def test_what_was_returned_stays_as_it_was_when_more_comes() -> None:
+    with make_pool(1, "sanyuan.common.leaf") as pool:
+        first = pool.submit(bytes.upper, b"first" * 1000).result(30)
+        pool.submit(bytes.upper, b"other" * 1000).result(30)
+        assert first == b"FIRST" * 1000
 
 
 def test_work_of_a_process_that_dies_fails() -> None:

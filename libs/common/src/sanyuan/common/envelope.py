@@ -6,10 +6,11 @@ signing (the bytes that travelled are what counts); unknown fields are accepted 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from pydantic_core import from_json
 
 from sanyuan.common.errors import SanyuanError
@@ -39,26 +40,25 @@ class EnvelopeError(SanyuanError):
     """A value is not the envelope of a record."""
 
 
-class Envelope(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
     """A CloudEvent with the extensions that this domain requires.
 
     ``topic`` is the signed topic (``cn/identity-commands``), ``sequence`` 20 decimal digits,
     ``previous`` the hex SHA-256 of the previous value of the stream, ``correlationid`` the case.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
     specversion: Literal["1.0"]
-    id: str = Field(pattern=_UUID)
-    source: str = Field(pattern=f"^{SOURCE}$")
-    type: str = Field(pattern=TYPE)
-    time: str = Field(pattern=RFC3339)
-    topic: str = Field(min_length=3, max_length=400)
-    sequence: str = Field(pattern=r"^[0-9]{20}$")
-    previous: str = Field(pattern=HEX_SHA256)
-    correlationid: str | None = Field(default=None, min_length=1, max_length=128)
-    causationid: str | None = Field(default=None, min_length=1, max_length=128)
-    actor: str | None = Field(default=None, min_length=1, max_length=256)
+    id: Annotated[str, Field(pattern=_UUID)]
+    source: Annotated[str, Field(pattern=f"^{SOURCE}$")]
+    type: Annotated[str, Field(pattern=TYPE)]
+    time: Annotated[str, Field(pattern=RFC3339)]
+    topic: Annotated[str, Field(min_length=3, max_length=400)]
+    sequence: Annotated[str, Field(pattern=r"^[0-9]{20}$")]
+    previous: Annotated[str, Field(pattern=HEX_SHA256)]
+    correlationid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    causationid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    actor: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     data: dict[str, Any]
 
     @property
@@ -67,7 +67,9 @@ class Envelope(BaseModel):
         return int(self.sequence)
 
 
-_validate: Final[Callable[[object], Envelope]] = Envelope.__pydantic_validator__.validate_python
+# A dataclass: a model also keeps which fields it was given, for a fifth of the time.
+ENVELOPE: Final = TypeAdapter(Envelope)
+_validate: Final[Callable[[object], Envelope]] = ENVELOPE.validator.validate_python
 
 
 def decode(value: bytes) -> Envelope:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic.json_schema import GenerateJsonSchema
 
 from sanyuan.common.contracts.message import Message
-from sanyuan.common.envelope import Envelope
+from sanyuan.common.envelope import ENVELOPE
 from sanyuan.common.sources import DOMAIN, NAME
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -24,7 +24,7 @@ class _Plain(GenerateJsonSchema):
 
 def envelope_schema() -> Schema:
     """The schema that every value fits."""
-    return Envelope.model_json_schema(schema_generator=_Plain)
+    return ENVELOPE.json_schema(schema_generator=_Plain)
 
 
 def schema_of(contract: type[Message]) -> Schema:
