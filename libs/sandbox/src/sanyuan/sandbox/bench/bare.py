@@ -1,8 +1,12 @@
-"""The yardstick: an aiokafka loop that reads records and sends them on, and does nothing else."""
+"""The yardstick: an aiokafka loop that moves the records of a cycle, and does nothing else.
+
+It reads what the service will read, and sends each record, with its headers, to a topic of its
+source's own, as a service answers each sender in its inbox.
+"""
 
 import asyncio
-import os
 import time
+from itertools import count
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -10,11 +14,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from sanyuan.client.broker import Broker
 from sanyuan.common.kafka import MAX_REQUEST_BYTES
+from sanyuan.common.topics import partitions_of
 
-PARTITIONS: Final = 12
-VALUE_BYTES: Final = 600
 BATCH: Final = 500
-IN: Final = "bench-in"
+ROUNDS: Final = 8
+"""The first ones find new topics and a cold broker; the fastest counts."""
 OUT: Final = "bench-out"
 
 
@@ -29,51 +33,55 @@ def client(broker: Broker) -> dict[str, Any]:
     }
 
 
-async def bare_loop(broker: Broker, records: int) -> float:
-    """Records a second, read from one topic and acknowledged in another."""
-    _make_topics(broker)
-    async with AIOKafkaProducer(
-        **client(broker), enable_idempotence=True, linger_ms=5, max_batch_size=256 * 1024
-    ) as producer:
-        await _fill(producer, records)
-        consumer = AIOKafkaConsumer(
-            **client(broker),
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MAX_REQUEST_BYTES,
-        )
-        await consumer.start()
-        try:
-            consumer.assign([TopicPartition(IN, number) for number in range(PARTITIONS)])
-            return await _loop(consumer, producer, records)
-        finally:
-            await consumer.stop()
+async def bare_loop(broker: Broker, topic: str, sources: int) -> float:
+    """Records a second, read from all of a topic and acknowledged in a topic for each source.
+
+    Nothing was deleted from the topic yet.
+    """
+    outs = _make_topics(broker, sources)
+    async with (
+        AIOKafkaProducer(
+            **client(broker), enable_idempotence=True, linger_ms=5, max_batch_size=256 * 1024
+        ) as producer,
+        AIOKafkaConsumer(**client(broker), max_partition_fetch_bytes=MAX_REQUEST_BYTES) as consumer,
+    ):
+        await producer.client.set_topics(outs)
+        partitions = [TopicPartition(topic, number) for number in range(partitions_of(topic))]
+        consumer.assign(partitions)
+        records: int = sum((await consumer.end_offsets(partitions)).values())
+        rates = []
+        for _ in range(ROUNDS):
+            for partition in partitions:
+                consumer.seek(partition, 0)
+            rates.append(records / await _loop(consumer, producer, outs, records))
+        return max(rates)
 
 
-async def _fill(producer: AIOKafkaProducer, records: int) -> None:
-    value = os.urandom(VALUE_BYTES)
-    sends = [
-        await producer.send(IN, value, partition=number % PARTITIONS, key=b"bench")
-        for number in range(records)
-    ]
-    await asyncio.gather(*sends)
-
-
-async def _loop(consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, records: int) -> float:
+async def _loop(
+    consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, outs: list[str], records: int
+) -> float:
+    """Seconds for all records, from the first that was read."""
+    numbers, known = count(), dict[bytes | None, str]()
     done, started = 0, 0.0
     while done < records:
         fetched = await consumer.getmany(timeout_ms=1000, max_records=BATCH)
         started = started or time.perf_counter()
         batch = [record for part in fetched.values() for record in part]
-        sends = [
-            await producer.send(OUT, record.value, key=record.key, partition=record.partition)
-            for record in batch
-        ]
+        sends = []
+        for record in batch:
+            out = known.get(record.key)
+            if out is None:
+                out = known[record.key] = outs[next(numbers) % len(outs)]
+            headers = list(record.headers)
+            sends.append(await producer.send(out, record.value, record.key, headers=headers))
         await asyncio.gather(*sends)
         done += len(batch)
-    return records / (time.perf_counter() - started)
+    return time.perf_counter() - started
 
 
-def _make_topics(broker: Broker) -> None:
+def _make_topics(broker: Broker, number: int) -> list[str]:
     admin = AdminClient(broker.librdkafka())
-    for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in (IN, OUT)]).values():
+    names = [f"{OUT}-{one}" for one in range(number)]
+    for made in admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
         made.result(10)
+    return names

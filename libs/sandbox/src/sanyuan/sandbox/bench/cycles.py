@@ -1,11 +1,10 @@
 """Each service's whole cycle from a backlog, beside a bare loop in the same run (design §4)."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 from sanyuan.client.progress import Report
-from sanyuan.sandbox.bench.backlog import send_commands
+from sanyuan.sandbox.bench.backlog import askers, send_commands
 from sanyuan.sandbox.bench.bare import bare_loop
 from sanyuan.sandbox.bench.calls import send_calls
 from sanyuan.sandbox.bench.cycle import decision_rate, inbox_ends
@@ -14,51 +13,37 @@ from sanyuan.sandbox.bench.measures import Measure, compare
 from sanyuan.sandbox.bench.preparing import Setting
 from sanyuan.sandbox.services import NAMES
 
-BARE_RECORDS: Final = 60_000
-Sending = Callable[[], Coroutine[Any, Any, None]]
+COMMANDS: Final = "identity-commands"
 
 
 def measure_cycles(setting: Setting, report: Report, records: int) -> list[Measure]:
     """Identity's twice, the catalog's, license-exchange's; all services are stopped afterwards."""
     setting.stop(*NAMES)
     var = setting.installation.settings.var
+    asyncio.run(send_commands(var, records, report, permitted=False))
     bare = Measure(
-        "bare consume-produce loop",
-        asyncio.run(bare_loop(setting.admin, BARE_RECORDS)),
+        "bare consume-produce loop over the same records",
+        asyncio.run(bare_loop(setting.admin, COMMANDS, len(askers(var)))),
         "records/s",
     )
+    measures = [bare]
 
-    def cycle(name: str, what: str, send: Sending) -> Measure:
-        return compare(what, _cycle(setting, name, send, records), "records/s", bare)
+    def cycle(name: str, what: str) -> None:
+        rate = _cycle(setting, name, records)
+        measures.append(compare(f"{name} cycle, {what}", rate, "records/s", bare))
 
-    return [
-        bare,
-        cycle(
-            "identity",
-            "identity cycle, refusals (no sealing)",
-            lambda: send_commands(var, records, report, permitted=False),
-        ),
-        cycle(
-            "identity",
-            "identity cycle, verifications (all sealing)",
-            lambda: send_commands(var, records, report, permitted=True),
-        ),
-        cycle(
-            "catalog",
-            "catalog cycle, shared calls admitted",
-            lambda: send_calls(var, setting.calls, records, report),
-        ),
-        cycle(
-            "license-exchange",
-            "license-exchange cycle, fields shared (all sealing)",
-            lambda: send_exchanges(var, setting.exchangers, records, report),
-        ),
-    ]
+    cycle("identity", "refusals (no sealing)")
+    asyncio.run(send_commands(var, records, report, permitted=True))
+    cycle("identity", "verifications (all sealing)")
+    asyncio.run(send_calls(var, setting.calls, records, report))
+    cycle("catalog", "shared calls admitted")
+    asyncio.run(send_exchanges(var, setting.exchangers, records, report))
+    cycle("license-exchange", "fields shared (all sealing)")
+    return measures
 
 
-def _cycle(setting: Setting, name: str, send: Sending, records: int) -> float:
+def _cycle(setting: Setting, name: str, records: int) -> float:
     """Decisions a second of a service that finds all commands waiting."""
-    asyncio.run(send())
     starts = asyncio.run(inbox_ends(setting.admin))
     setting.start(name, TERMS)
     rate = asyncio.run(decision_rate(setting.admin, starts, records))
