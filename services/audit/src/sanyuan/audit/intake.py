@@ -102,8 +102,9 @@ class Intake:
             if offset and partition[0] != PARTICIPANTS
         }
         self._next = dict(known)
-        await check_ends(consumer, known)
+        # Before the ends: of topics that were not assigned, they come one by one (fact 29).
         self._assign(consumer)
+        await check_ends(consumer, known)
 
     async def stop(self) -> None:
         """Disconnect."""
