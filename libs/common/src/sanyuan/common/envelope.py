@@ -6,6 +6,7 @@ signing (the bytes that travelled are what counts); unknown fields are accepted 
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -34,6 +35,8 @@ RFC3339: Final = (
 )
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _CONTROLS: Final = bytes(range(0x20))
+_exact: Final = partial(Field, strict=True)
+"""Not for the whole: a strict dataclass takes nothing but an instance."""
 
 
 class EnvelopeError(SanyuanError):
@@ -49,17 +52,17 @@ class Envelope:
     """
 
     specversion: Literal["1.0"]
-    id: Annotated[str, Field(pattern=_UUID)]
-    source: Annotated[str, Field(pattern=f"^{SOURCE}$")]
-    type: Annotated[str, Field(pattern=TYPE)]
-    time: Annotated[str, Field(pattern=RFC3339)]
-    topic: Annotated[str, Field(min_length=3, max_length=400)]
-    sequence: Annotated[str, Field(pattern=r"^[0-9]{20}$")]
-    previous: Annotated[str, Field(pattern=HEX_SHA256)]
-    correlationid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    causationid: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    actor: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    data: dict[str, Any]
+    id: Annotated[str, _exact(pattern=_UUID)]
+    source: Annotated[str, _exact(pattern=f"^{SOURCE}$")]
+    type: Annotated[str, _exact(pattern=TYPE)]
+    time: Annotated[str, _exact(pattern=RFC3339)]
+    topic: Annotated[str, _exact(min_length=3, max_length=400)]
+    sequence: Annotated[str, _exact(pattern=r"^[0-9]{20}$")]
+    previous: Annotated[str, _exact(pattern=HEX_SHA256)]
+    correlationid: Annotated[str, _exact(min_length=1, max_length=128)] | None = None
+    causationid: Annotated[str, _exact(min_length=1, max_length=128)] | None = None
+    actor: Annotated[str, _exact(min_length=1, max_length=256)] | None = None
+    data: Annotated[dict[str, Any], _exact()]
 
     @property
     def number(self) -> int:
