@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import MAX_VALUE_BYTES, Envelope, EnvelopeError, decode_all, hash_value
+from sanyuan.common.leaf import encode_leaf
 from sanyuan.common.notes import NoteError, VerifierKey, parse_signature
 from sanyuan.common.partition import partition_of
 from sanyuan.common.sealing import HEADER_PREFIX, MAX_ATTACHMENT_BYTES
@@ -74,7 +75,7 @@ class Record(NamedTuple):
     @property
     def leaf(self) -> bytes:
         """The record as a signed note: what the log keeps."""
-        return b"%s\n\n%s\n" % (self.value, self.signature.encode())
+        return encode_leaf(self.value, self.signature)
 
 
 def read(raw: RawRecord, *, domain: str, partitions: int) -> Record | Rejection:
