@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Self, assert_never
+from typing import Any, Protocol, Self, assert_never
 
 from sanyuan.common.contracts.participants import (
     Delegated,
@@ -22,7 +22,6 @@ from sanyuan.common.contracts.participants import (
     SystemRegistered,
     SystemSuperseded,
 )
-from sanyuan.common.envelope import Envelope
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.notes import NoteError, VerifierKey
 from sanyuan.common.sealing import PublicSealingKey, SealingError
@@ -138,7 +137,27 @@ class Directory:
         return replace(self, sequence=sequence)
 
 
-def evolve(directory: Directory, envelope: Envelope, message: ParticipantsMessage) -> Directory:
+class Statement(Protocol):
+    """What the directory looks at of a record: an Envelope, or what is remembered of one."""
+
+    @property
+    def source(self) -> str:
+        """Whose record it is."""
+
+    @property
+    def type(self) -> str:
+        """What is said."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the stream."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What is said of it."""
+
+
+def evolve(directory: Directory, envelope: Statement, message: ParticipantsMessage) -> Directory:
     """Apply one authentic record; raises DirectoryError when it is impossible (no effect)."""
     if key_name(envelope.source) != directory.pinned.name:
         raise DirectoryError("only the agency writes participants", where=envelope.source)
@@ -149,7 +168,7 @@ def evolve(directory: Directory, envelope: Envelope, message: ParticipantsMessag
 
 
 def _apply(  # noqa: PLR0911  one row per message
-    directory: Directory, envelope: Envelope, message: ParticipantsMessage
+    directory: Directory, envelope: Statement, message: ParticipantsMessage
 ) -> Directory:
     match message:
         case DomainFounded():
@@ -175,7 +194,7 @@ def _apply(  # noqa: PLR0911  one row per message
             assert_never(message)
 
 
-def _found(directory: Directory, envelope: Envelope, message: DomainFounded) -> Directory:
+def _found(directory: Directory, envelope: Statement, message: DomainFounded) -> Directory:
     if directory.founding is not None or envelope.number != 1:
         raise DirectoryError("a domain is founded once, by its first record")
     if message.agency_key != str(directory.pinned):

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sanyuan.common.contracts.registry import ContractError, parse_data
-from sanyuan.common.directory import Directory, DirectoryError, evolve
-from sanyuan.common.envelope import Envelope
+from sanyuan.common.directory import Directory, DirectoryError, Statement, evolve
 
 PARTICIPANTS: Final = "participants"
 
@@ -21,7 +20,7 @@ def _silent(_kind: str, _why: str) -> None:
 
 
 def fold(
-    directory: Directory, envelope: Envelope, key_id: bytes, tell: Tell = _silent
+    directory: Directory, envelope: Statement, key_id: bytes, tell: Tell = _silent
 ) -> Directory:
     """Apply an authentic record of the agency; an impossible one only takes its place.
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from sanyuan.common.directory import Directory
-from sanyuan.common.envelope import ZERO_HASH, Envelope, format_sequence
-from sanyuan.common.folding import PARTICIPANTS, fold
+from sanyuan.common.folding import fold
 from sanyuan.common.leaf import Leaf
 from sanyuan.common.sources import key_name
 
-_FORGOTTEN_ID: Final = "00000000-0000-0000-0000-000000000000"
-_FORGOTTEN_TIME: Final = "1970-01-01T00:00:00Z"
-"""What nobody asks of a record of the agency is not remembered; an envelope has it all the same."""
-
 Said = tuple[int, str, str, dict[str, Any]]
 """Sequence, hex key id, type and data of an authentic record of `participants`."""
+
+
+class _Remembered(NamedTuple):
+    source: str
+    type: str
+    number: int
+    data: dict[str, Any]
 
 
 def fold_leaf(directory: Directory, leaf: Leaf) -> Directory:
@@ -36,16 +38,6 @@ def said_by(leaf: Leaf) -> Said:
 def fold_said(directory: Directory, all_said: Iterable[Said]) -> Directory:
     """Apply again what an earlier run has verified."""
     for number, key_id, kind, data in all_said:
-        envelope = Envelope(
-            specversion="1.0",
-            id=_FORGOTTEN_ID,
-            source=f"//{directory.pinned.name}",
-            type=kind,
-            time=_FORGOTTEN_TIME,
-            topic=PARTICIPANTS,
-            sequence=format_sequence(number),
-            previous=ZERO_HASH,
-            data=data,
-        )
-        directory = fold(directory, envelope, bytes.fromhex(key_id))
+        said = _Remembered(f"//{directory.pinned.name}", kind, number, data)
+        directory = fold(directory, said, bytes.fromhex(key_id))
     return directory
