@@ -6,7 +6,9 @@ source's own, as a service answers each sender in its inbox.
 
 import asyncio
 import time
-from itertools import count
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import cycle
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -38,14 +40,15 @@ async def bare_loop(broker: Broker, topic: str, sources: int) -> float:
 
     Nothing was deleted from the topic yet.
     """
-    outs = _make_topics(broker, sources)
+    topics = _make_topics(broker, sources)
+    outs = defaultdict[bytes | None, str](cycle(topics).__next__)
     async with (
         AIOKafkaProducer(
             **client(broker), enable_idempotence=True, linger_ms=5, max_batch_size=256 * 1024
         ) as producer,
         AIOKafkaConsumer(**client(broker), max_partition_fetch_bytes=MAX_REQUEST_BYTES) as consumer,
     ):
-        await producer.client.set_topics(outs)
+        await producer.client.set_topics(topics)
         partitions = [TopicPartition(topic, number) for number in range(partitions_of(topic))]
         consumer.assign(partitions)
         records: int = sum((await consumer.end_offsets(partitions)).values())
@@ -58,10 +61,12 @@ async def bare_loop(broker: Broker, topic: str, sources: int) -> float:
 
 
 async def _loop(
-    consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, outs: list[str], records: int
+    consumer: AIOKafkaConsumer,
+    producer: AIOKafkaProducer,
+    outs: Mapping[bytes | None, str],
+    records: int,
 ) -> float:
     """Seconds for all records, from the first that was read."""
-    numbers, known = count(), dict[bytes | None, str]()
     done, started = 0, 0.0
     while done < records:
         fetched = await consumer.getmany(timeout_ms=1000, max_records=BATCH)
@@ -69,10 +74,7 @@ async def _loop(
         batch = [record for part in fetched.values() for record in part]
         sends = []
         for record in batch:
-            out = known.get(record.key)
-            if out is None:
-                out = known[record.key] = outs[next(numbers) % len(outs)]
-            headers = list(record.headers)
+            out, headers = outs[record.key], list(record.headers)
             sends.append(await producer.send(out, record.value, record.key, headers=headers))
         await asyncio.gather(*sends)
         done += len(batch)
