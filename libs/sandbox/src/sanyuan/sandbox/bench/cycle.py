@@ -22,6 +22,7 @@ async def inbox_ends(broker: Broker) -> dict[TopicPartition, int]:
     """Where every inbox ends now."""
     async with AIOKafkaConsumer(**client(broker)) as consumer:
         partitions = await _inboxes(consumer)
+        consumer.assign(partitions)  # before the ends (fact 29 in docs/faststream.md)
         return dict(await consumer.end_offsets(partitions))
 
 
@@ -30,6 +31,8 @@ async def decision_rate(broker: Broker, starts: dict[TopicPartition, int], count
     async with AIOKafkaConsumer(
         **client(broker), max_partition_fetch_bytes=MAX_REQUEST_BYTES
     ) as consumer:
+        consumer.assign(list(starts))
+        consumer.pause(*starts)  # what is measured meanwhile is not read yet
         await _wait_for(consumer, starts, count)
         return _rate(await _append_times(consumer, starts, count))
 
@@ -54,9 +57,9 @@ async def _wait_for(
 async def _append_times(
     consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int], count: int
 ) -> list[int]:
-    consumer.assign(list(starts))
     for partition, offset in starts.items():
         consumer.seek(partition, offset)
+    consumer.resume(*starts)
     times: list[int] = []
     while len(times) < count:
         fetched = await consumer.getmany(timeout_ms=1000, max_records=5000)
