@@ -31,7 +31,8 @@ def test_the_report_is_what_the_design_says(tmp_path: Path) -> None:
     write(tmp_path / "report.json", measured(Verification("log", "cn/log/2026", 72_000, "ab")))
     report = json.loads((tmp_path / "report.json").read_text())
 
-    assert report.pop("machine").keys() == {"system", "processors", "memory_gib", "python"}
+    machine = {"system", "processors", "memory_gib", "python", "ed25519_lanes"}
+    assert report.pop("machine").keys() == machine
     kinds = report["load"].pop("kinds")
     assert kinds.keys() == {"shared-call", "verification", "license-exchange"}
     assert kinds["shared-call"] == {

@@ -13,7 +13,7 @@ from sanyuan.common.contracts.dead_letters import Reason
 from sanyuan.common.directory import Directory
 from sanyuan.common.envelope import MAX_VALUE_BYTES, Envelope, EnvelopeError, decode_all, hash_value
 from sanyuan.common.leaf import encode_leaf
-from sanyuan.common.notes import NoteError, VerifierKey, parse_signature
+from sanyuan.common.notes import NoteError, VerifierKey, parse_signature, verify_all
 from sanyuan.common.partition import partition_of
 from sanyuan.common.sealing import HEADER_PREFIX, MAX_ATTACHMENT_BYTES
 from sanyuan.common.sources import key_name
@@ -155,6 +155,31 @@ def verify(record: Record, key: VerifierKey) -> Rejection | None:
     except NoteError as error:
         return Rejection(record.raw, "bad-signature", error.what)
     return None
+
+
+def authenticate(
+    found: Sequence[Record | Rejection], directory: Directory
+) -> list[Record | Rejection]:
+    """Each record that is authentic under the directory, in place of any other why it is not.
+
+    What `find_key` and `verify` say of each; together their signatures take 12 µs each.
+    """
+    keys = [each if isinstance(each, Rejection) else find_key(each, directory) for each in found]
+    signed = [
+        (key, record.value + b"\n", record.blob)
+        for record, key in zip(found, keys, strict=True)
+        if isinstance(record, Record) and isinstance(key, VerifierKey)
+    ]
+    refusals = iter(verify_all(signed))
+    outcomes: list[Record | Rejection] = []
+    for record, key in zip(found, keys, strict=True):
+        if isinstance(key, Rejection):
+            outcomes.append(key)
+        elif (refusal := next(refusals)) is None:
+            outcomes.append(record)
+        else:
+            outcomes.append(Rejection(record.raw, "bad-signature", refusal.what))
+    return outcomes
 
 
 @lru_cache(maxsize=PLACES)

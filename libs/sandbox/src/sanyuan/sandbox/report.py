@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from sanyuan.client.verify import Report as Verification
+from sanyuan.common import ed25519
 from sanyuan.sandbox import run_folder
 
 GIB = 1 << 30
@@ -92,4 +93,5 @@ def machine() -> dict[str, Any]:
         "processors": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / GIB, 1),
         "python": platform.python_version(),
+        "ed25519_lanes": ed25519.lanes(),
     }

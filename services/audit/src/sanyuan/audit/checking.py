@@ -20,7 +20,7 @@ from typing import Any, Final
 from sanyuan.audit.facts import Checked, Facts, Outcome
 from sanyuan.common.directory import Directory
 from sanyuan.common.follower import Participants
-from sanyuan.common.record import RawRecord, Record, Rejection, find_key, read_all, verify
+from sanyuan.common.record import RawRecord, Record, Rejection, authenticate, read_all
 from sanyuan.common.telemetry import is_sampled
 from sanyuan.common.topics import topic_named
 from sanyuan.common.workers import make_pool
@@ -121,16 +121,12 @@ def outcome_of(travelled: tuple[Any, ...]) -> Outcome:
 def check_all(raws: Sequence[RawRecord], domain: str, directory: Directory) -> list[Outcome]:
     """Return each record's facts when it is authentic, else the one reason why not."""
     found = read_all(raws, domain=domain, partitions=_partitions_of)
-    return [_judge(each, directory) for each in found]
+    return [_outcome(each) for each in authenticate(found, directory)]
 
 
-def _judge(found: Record | Rejection, directory: Directory) -> Outcome:
+def _outcome(found: Record | Rejection) -> Outcome:
     if isinstance(found, Rejection):
         return found.reason, found.detail
-    key = find_key(found, directory)
-    refused = key if isinstance(key, Rejection) else verify(found, key)
-    if refused is not None:
-        return refused.reason, refused.detail
     envelope, trace = found.envelope, found.traceparent
     return Facts(
         envelope.source,

@@ -11,7 +11,7 @@ import orjson
 
 from sanyuan.common.envelope import hash_value
 from sanyuan.common.leaf import Leaf, LeafError, parse_leaf
-from sanyuan.common.notes import NoteError, VerifierKey
+from sanyuan.common.notes import NoteError, VerifierKey, verify_all
 from sanyuan.common.tlog.tiles import BLANK
 
 Keys = Mapping[tuple[str, bytes], VerifierKey]
@@ -122,7 +122,7 @@ class Runs:
                     self._join(first + at, place, entry, checked=True)
             return
         leaves = [_parse(entry) for entry in entries]
-        verdicts = [_verify(leaf, self.keys) for leaf in leaves]
+        verdicts = _verify(leaves, self.keys)
         for at, (leaf, verdict) in enumerate(zip(leaves, verdicts, strict=True)):
             if isinstance(leaf, LeafError):
                 self._refuse(first + at, entries[at], hashes[at], str(leaf))
@@ -205,18 +205,17 @@ def _parse(entry: bytes) -> Leaf | LeafError:
         return error
 
 
-def _verify(leaf: Leaf | LeafError, keys: Keys) -> bool | NoteError:
-    """Whether the signature was checked, or why it does not hold."""
-    if isinstance(leaf, LeafError):
-        return False
-    key = keys.get((leaf.envelope.source, leaf.key_id))
-    if key is None:
-        return False
-    try:
-        leaf.verify(key)
-    except NoteError as error:
-        return error
-    return True
+def _verify(leaves: Sequence[Leaf | LeafError], keys: Keys) -> list[bool | NoteError]:
+    """Whether each signature was checked, or why it does not hold."""
+    signed = {
+        at: (key, leaf.value + b"\n", leaf.blob)
+        for at, leaf in enumerate(leaves)
+        if isinstance(leaf, Leaf) and (key := keys.get((leaf.envelope.source, leaf.key_id)))
+    }
+    verdicts: list[bool | NoteError] = [False] * len(leaves)
+    for at, refusal in zip(signed, verify_all(list(signed.values())), strict=True):
+        verdicts[at] = refusal or True
+    return verdicts
 
 
 def glance(entry: bytes) -> Place | None:

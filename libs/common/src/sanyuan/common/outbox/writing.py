@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from sanyuan.common.database import insert_many, upsert
 from sanyuan.common.envelope import encode, format_sequence, hash_value
 from sanyuan.common.ids import new_id
-from sanyuan.common.notes import SigningKey
+from sanyuan.common.notes import SigningKey, sign_all
 from sanyuan.common.outbox.rows import HEADS, ROWS, Row, Stream, pack_headers
 from sanyuan.common.record import SIGNATURE, TRACEPARENT
 from sanyuan.common.sealing import HEADER_PREFIX, MAX_ATTACHMENT_BYTES, SealingError
@@ -41,6 +41,14 @@ class Draft(NamedTuple):
         return f"//{self.key.name}"
 
 
+class _Placed(NamedTuple):
+    """A draft's value, at its place in its stream."""
+
+    id: str
+    value: bytes
+    position: Position
+
+
 class Outbox:
     """Writes rows; remembers heads, which only the one writer of the database changes."""
 
@@ -59,7 +67,23 @@ class Outbox:
         """
         moved: dict[Stream, Position] = {}
         now = time.time()
-        rows = [self._place(connection, draft, moved, now) for draft in drafts]
+        placed = [self._place(connection, draft, moved) for draft in drafts]
+        signatures = sign_all(
+            [(draft.key, each.value + b"\n") for draft, each in zip(drafts, placed, strict=True)]
+        )
+        rows = [
+            Row(
+                source=draft.source,
+                topic=draft.topic,
+                sequence=each.position.sequence,
+                value=each.value,
+                headers=_headers(draft, signature),
+                hash=each.position.hash,
+                created=now,
+                id=each.id,
+            )
+            for draft, each, signature in zip(drafts, placed, signatures, strict=True)
+        ]
         _write_rows(connection, rows)
         _write_heads(connection, moved)
         return rows
@@ -72,8 +96,8 @@ class Outbox:
         return position
 
     def _place(
-        self, connection: Connection, draft: Draft, moved: dict[Stream, Position], now: float
-    ) -> Row:
+        self, connection: Connection, draft: Draft, moved: dict[Stream, Position]
+    ) -> _Placed:
         source = draft.source
         stream = (source, draft.topic)
         head = self.head(connection, stream)
@@ -95,17 +119,7 @@ class Outbox:
             }
         )
         position = self._heads[stream] = moved[stream] = Position(sequence, hash_value(value))
-        signature = draft.key.sign(value + b"\n")
-        return Row(
-            source=source,
-            topic=draft.topic,
-            sequence=sequence,
-            value=value,
-            headers=_headers(draft, signature),
-            hash=position.hash,
-            created=now,
-            id=identifier,
-        )
+        return _Placed(identifier, value, position)
 
 
 def _headers(draft: Draft, signature: str) -> tuple[tuple[str, bytes], ...]:

@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from joserfc.jwk import OKPKey
-from nacl import bindings
 
 from sanyuan.common.base64url import encode_base64url
+from sanyuan.common.ed25519 import public_key_of
 from sanyuan.common.sdjwt.errors import MalformedTokenError, UntrustedTokenError
 from sanyuan.common.sdjwt.json import decode_part, parse_object
 
@@ -26,8 +26,7 @@ def thumbprint(x: str) -> str:
 
 def public_part(seed: bytes) -> str:
     """``x`` of the key whose 32 private bytes are ``seed`` (RFC 8032 §5.1.5)."""
-    public, _ = bindings.crypto_sign_seed_keypair(seed)
-    return encode_base64url(public).decode()
+    return encode_base64url(public_key_of(seed)).decode()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sanyuan.common.directory import Directory
-from sanyuan.common.record import Record, Rejection, find_key, verify
+from sanyuan.common.record import Record, Rejection, authenticate
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,20 @@ def check(read_records: Sequence[Record | Rejection], directory: Directory) -> C
     """Keep what is authentic under the directory."""
     rejections = [item for item in read_records if isinstance(item, Rejection)]
     records = [item for item in read_records if isinstance(item, Record)]
-    failed: dict[int, Rejection] = {}
-    for run in _runs(records):
-        failed.update(_check_run(records, run, directory))
+    runs = list(_runs(records))
+    ends = authenticate([records[run[-1]] for run in runs], directory)
+    doubted = [
+        index
+        for run, end in zip(runs, ends, strict=True)
+        if isinstance(end, Rejection)
+        for index in run
+    ]
+    verdicts = authenticate([records[index] for index in doubted], directory)
+    failed = {
+        index: verdict
+        for index, verdict in zip(doubted, verdicts, strict=True)
+        if isinstance(verdict, Rejection)
+    }
     kept = [record for index, record in enumerate(records) if index not in failed]
     return Checked(kept, rejections + list(failed.values()))
 
@@ -43,16 +54,3 @@ def _runs(records: Sequence[Record]) -> Iterable[list[int]]:
             yield run
         open_runs[name] = [index]
     yield from open_runs.values()
-
-
-def _check_run(
-    records: Sequence[Record], run: Sequence[int], directory: Directory
-) -> dict[int, Rejection]:
-    last = records[run[-1]]
-    key = find_key(last, directory)
-    if isinstance(key, Rejection):
-        return {index: Rejection(records[index].raw, key.reason, key.detail) for index in run}
-    if verify(last, key) is None:
-        return {}
-    found = {index: verify(records[index], key) for index in run}
-    return {index: rejection for index, rejection in found.items() if rejection is not None}

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Self
 
-from nacl import bindings
-from nacl.exceptions import BadSignatureError as _SodiumRefusal
-
+from sanyuan.common import ed25519
 from sanyuan.common.notes import (
     DASH,
     KEY_BYTES,
@@ -76,11 +74,9 @@ class CosignerKey:
         timestamp = int.from_bytes(signature[:TIME_BYTES], "big")
         if not 0 < timestamp <= MAX_TIME:
             raise MalformedNoteError(Rule.COSIGNATURE_TIME, where=self.name)
-        signed = signature[TIME_BYTES:] + cosigned_message(text, timestamp)
-        try:
-            bindings.crypto_sign_open(signed, self.public_key)
-        except _SodiumRefusal as error:
-            raise BadSignatureError(Rule.SIGNATURE_HOLDS, where=self.name) from error
+        message = cosigned_message(text, timestamp)
+        if not ed25519.holds(self.public_key, message, signature[TIME_BYTES:]):
+            raise BadSignatureError(Rule.SIGNATURE_HOLDS, where=self.name)
         return timestamp
 
 
@@ -97,13 +93,9 @@ class Cosigner:
             raise MalformedNoteError(Rule.KEY_BYTES, f"{len(self.seed)}", where=self.name)
 
     @cached_property
-    def _keypair(self) -> tuple[bytes, bytes]:
-        return bindings.crypto_sign_seed_keypair(self.seed)
-
-    @cached_property
     def key(self) -> CosignerKey:
         """The public half."""
-        return CosignerKey(self.name, self._keypair[0])
+        return CosignerKey(self.name, ed25519.public_key_of(self.seed))
 
     def cosign(self, text: bytes, timestamp: int) -> str:
         """Return the signature line, without newline, over a checkpoint's text.
@@ -111,7 +103,7 @@ class Cosigner:
         `timestamp` is in seconds since 1970. The caller answers for what it says.
         """
         message = cosigned_message(text, timestamp)
-        signature = bindings.crypto_sign(message, self._keypair[1])[:SIGNATURE_BYTES]
+        signature = ed25519.sign(self.seed, self.key.public_key, message)
         blob = self.key.key_id + timestamp.to_bytes(TIME_BYTES, "big") + signature
         return f"{DASH}{self.name} {encode_base64(blob)}"
 

@@ -57,7 +57,7 @@ def _append(setting: Setting, writers: Writers, report: Report, records: int) ->
     whole = Measure("audit append, CPU of all its processes", checking.cpu_us, "µs/record")
     yield Measure("audit append, every signature checked", checking.per_second, "records/s")
     yield whole
-    yield compare("  one Ed25519 check, alone", signature_us(writers), "µs", whole)
+    yield compare("  one Ed25519 check of many, alone", signature_us(writers), "µs", whole)
     rest = believing.cpu_us
     yield compare("  the service with all signatures believed", rest, "µs/record", whole)
 

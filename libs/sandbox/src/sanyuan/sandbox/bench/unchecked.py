@@ -6,19 +6,27 @@ merely imports this changes nothing.
 """
 
 import runpy
+from collections.abc import Sequence
 from typing import Final
 
-from sanyuan.common.notes import VerifierKey
+from sanyuan.common import ed25519
 
 _RUNS_AS: Final = ("__main__", "__mp_main__")
 
 
-def believe(_key: VerifierKey, _text: bytes, _blob: bytes) -> None:
-    """Stands for `VerifierKey.verify_signature`."""
+def believe(public_key: bytes, message: bytes, signature: bytes) -> bool:  # noqa: ARG001
+    """Stands for `ed25519.holds`."""
+    return True
+
+
+def believe_all(checks: Sequence[tuple[bytes, bytes, bytes]]) -> list[bool]:
+    """Stands for `ed25519.all_hold`."""
+    return [True] * len(checks)
 
 
 if __name__ in _RUNS_AS:
-    VerifierKey.verify_signature = believe  # type: ignore[assignment, method-assign]  # the point
+    ed25519.holds = believe
+    ed25519.all_hold = believe_all
 
 if __name__ == "__main__":
     runpy.run_module("sanyuan.audit", run_name="__main__")
