@@ -140,12 +140,15 @@ class Relay:
         self._wake.clear()
 
     async def _send_new(self, rows: Sequence[Row]) -> None:
+        facts: list[Row] = []
+        inboxes: list[Row] = []
         for row in rows:
-            self._submitted[row.stream] = row.sequence
-        usable = [row for row in rows if row.stream not in self._repairs and self._may(row.stream)]
+            stream = row.stream
+            self._submitted[stream] = row.sequence
+            if stream not in self._repairs and self._may(stream):
+                (inboxes if row.topic.startswith(INBOX_PREFIX) else facts).append(row)
         # Two waves: a revocation is on its topic before anyone reads a decision that knows of it.
-        await self._send([row for row in usable if not row.topic.startswith(INBOX_PREFIX)])
-        inboxes = [row for row in usable if row.topic.startswith(INBOX_PREFIX)]
+        await self._send(facts)
         if (due := self._facts_due()) is not None:
             for row in inboxes:
                 self._repairs.setdefault(row.stream, _Repair(row.sequence, due))
@@ -199,9 +202,13 @@ class Relay:
         One future and one look at the metadata for a piece, not for each record.
         """
         parcels: dict[tuple[str, str, int], list[Row]] = {}
+        parcel_of: dict[Stream, list[Row]] = {}
         for row in rows:
-            place = (self._route(row.source).username, row.topic, partition_of_row(row))
-            parcels.setdefault(place, []).append(row)
+            parcel = parcel_of.get(row.stream)
+            if parcel is None:
+                place = (self._route(row.source).username, row.topic, partition_of_row(row))
+                parcel = parcel_of[row.stream] = parcels.setdefault(place, [])
+            parcel.append(row)
         return parcels
 
     async def _producer_of(self, user: str, source: str) -> AIOKafkaProducer:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from sanyuan.common.deciding import Answer, Attached, Forwarded, Outcome
 from sanyuan.common.directory import System
-from sanyuan.common.envelope import format_sequence
 from sanyuan.common.errors import SanyuanError
 from sanyuan.common.ids import format_time
 from sanyuan.common.outbox import Draft
@@ -33,7 +32,7 @@ class Question(NamedTuple):
         return {
             "source": record.source,
             "topic": record.envelope.topic,
-            "sequence": format_sequence(record.envelope.number),
+            "sequence": record.envelope.sequence,
             "hash": record.hash,
         }
 
