@@ -2,7 +2,7 @@
 
 A key is judged by the `participants` records before the record; a record is called `unknown-key`
 only after a catch-up on `participants` that began after it was read. Checking is pure and runs in
-other processes: in threads, everything around libsodium would wait for one interpreter.
+other processes: in threads, everything around a check would wait for one interpreter.
 """
 
 from __future__ import annotations
