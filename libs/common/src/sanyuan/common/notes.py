@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from sanyuan.common import ed25519
+from sanyuan.common.ed25519 import SIGNATURE_BYTES
 from sanyuan.common.rules import Rule, RuleError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ DASH = "— "
 ED25519 = b"\x01"
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
-SIGNATURE_BYTES = 64
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _SPLIT = b"\n\n"
@@ -149,12 +149,17 @@ class VerifierKey:
 
     def verify_signature(self, text: bytes, blob: bytes) -> None:
         """Check `blob`, a decoded signature of 4 + 64 bytes, over `text`; raises as `verify`."""
+        identity, signature = blob[:KEY_ID_BYTES], blob[KEY_ID_BYTES:]
+        if identity != self.key_id or not ed25519.holds(self.public_key, text, signature):
+            raise self.refusal(blob)
+
+    def refusal(self, blob: bytes) -> NoteError:
+        """Return why a decoded signature that does not hold is none of this key's."""
         if blob[:KEY_ID_BYTES] != self.key_id:
-            raise ForeignKeyError(Rule.SIGNATURE_KEY, where=self.name)
+            return ForeignKeyError(Rule.SIGNATURE_KEY, where=self.name)
         if len(blob) != KEY_ID_BYTES + SIGNATURE_BYTES:
-            raise MalformedNoteError(Rule.SIGNATURE_BYTES, where=self.name)
-        if not ed25519.holds(self.public_key, text, blob[KEY_ID_BYTES:]):
-            raise BadSignatureError(Rule.SIGNATURE_HOLDS, where=self.name)
+            return MalformedNoteError(Rule.SIGNATURE_BYTES, where=self.name)
+        return BadSignatureError(Rule.SIGNATURE_HOLDS, where=self.name)
 
 
 def verify_all(signed: Sequence[tuple[VerifierKey, bytes, bytes]]) -> list[NoteError | None]:
@@ -164,17 +169,9 @@ def verify_all(signed: Sequence[tuple[VerifierKey, bytes, bytes]]) -> list[NoteE
     """
     checks = [(key.public_key, text, blob[KEY_ID_BYTES:]) for key, text, blob in signed]
     return [
-        None if holds and blob[:KEY_ID_BYTES] == key.key_id else _refusal(key, text, blob)
-        for holds, (key, text, blob) in zip(ed25519.all_hold(checks), signed, strict=True)
+        None if holds and blob[:KEY_ID_BYTES] == key.key_id else key.refusal(blob)
+        for holds, (key, _text, blob) in zip(ed25519.all_hold(checks), signed, strict=True)
     ]
-
-
-def _refusal(key: VerifierKey, text: bytes, blob: bytes) -> NoteError | None:
-    try:
-        key.verify_signature(text, blob)
-    except NoteError as error:
-        return error
-    return None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Final, Self
 
 from sanyuan.common import ed25519
+from sanyuan.common.ed25519 import SIGNATURE_BYTES
 from sanyuan.common.notes import (
     DASH,
     KEY_BYTES,
-    SIGNATURE_BYTES,
     BadSignatureError,
     MalformedNoteError,
     Note,
