@@ -12,10 +12,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 from tests.e2e.wire import Raw, RawName, Wire
 from tests.workers import block_of_ports
 from typer.testing import CliRunner
@@ -200,6 +203,25 @@ async def test_what_is_sent_is_in_a_sound_log_within_moments(domain: Domain) -> 
         status = (await client.get("/status")).json()
         assert status["size"] == report.size
         assert status["checkpoint_lag_ms"]["p99"] is not None
+
+
+async def test_a_broker_that_goes_away_while_a_system_starts_is_waited_for(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks, ask = count(), AIOKafkaConsumer.beginning_offsets
+
+    async def gone_at_first(
+        self: AIOKafkaConsumer, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        if next(asks) < 2:
+            raise KafkaTimeoutError
+        return dict(await ask(self, partitions))
+
+    monkeypatch.setattr(AIOKafkaConsumer, "beginning_offsets", gone_at_first)
+    async with department(domain) as connector:
+        await send(domain, connector, 1)
+        await connector.drained()
+    assert next(asks) >= 3
 
 
 async def test_a_follower_sees_every_record_as_it_is_logged(domain: Domain) -> None:

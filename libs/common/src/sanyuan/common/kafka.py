@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
@@ -19,6 +19,8 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 MAX_MESSAGE_BYTES: Final = MAX_ATTACHMENT_BYTES + 64 * 1024 + 4096
 STOP_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 closed_transports.mend()
@@ -113,6 +115,19 @@ async def start_consumer(
             waits = await _wait(waits, error, system)
         else:
             return consumer
+
+
+async def until_answered(system: SystemFile, ask: Callable[[], Awaitable[T]]) -> T:
+    """What ``ask`` returns; a broker that goes away meanwhile is waited for, saying so.
+
+    ``ask`` is called again from its beginning.
+    """
+    waits = 0
+    while True:
+        try:
+            return await ask()
+        except KafkaError as error:
+            waits = await _wait(waits, error, system)
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from sanyuan.common.database import Database
 from sanyuan.common.directory import Directory
 from sanyuan.common.failpoints import failpoint
-from sanyuan.common.kafka import raw_record, start_consumer, stop_consumer
+from sanyuan.common.kafka import raw_record, start_consumer, stop_consumer, until_answered
 from sanyuan.common.outbox import (
     LIMIT_BYTES,
     WARN_SHARE,
@@ -85,14 +85,12 @@ class Producer:
         self.outbox_bytes = 0
 
     async def start(self) -> None:
-        """Compare with the seals, then send; raises RestoredBackupError."""
+        """Compare with the seals, then send; waits for the broker, raises RestoredBackupError."""
         self._passed = PassedOver(await self._database.transaction(load_logged))
         self._note_streams(await self._database.transaction(load_streams))
         self._consumer = consumer = await start_consumer(self._system)
         consumer.assign([_SEALS])
-        # Before the domain is provisioned there is no such topic, and nothing to compare with.
-        if SEALS in await consumer.topics():
-            await self._read_to_end(consumer)
+        await until_answered(self._system, partial(self._read_to_end, consumer))
         await self._measure()
         self._tasks = [
             asyncio.create_task(self.relay.run(), name="relay"),
@@ -134,6 +132,9 @@ class Producer:
         return None
 
     async def _read_to_end(self, consumer: AIOKafkaConsumer) -> None:
+        # Before the domain is provisioned there is no such topic, and nothing to compare with.
+        if SEALS not in await consumer.topics():
+            return
         offsets = await self._database.transaction(load_offsets)
         await self._seek(consumer, offsets.get((SEALS, 0), 0))
         end = (await consumer.end_offsets([_SEALS]))[_SEALS]

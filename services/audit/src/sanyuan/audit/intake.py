@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Final
 
 import structlog
@@ -24,7 +25,7 @@ from sanyuan.common.errors import SanyuanError
 from sanyuan.common.failpoints import failpoint
 from sanyuan.common.folding import PARTICIPANTS
 from sanyuan.common.follower import CatchUpError, Follower, Participants
-from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer
+from sanyuan.common.kafka import raw_records, start_consumer, stop_consumer, until_answered
 from sanyuan.common.reading import FETCH_WAIT_MS, Pace
 from sanyuan.common.record import RawRecord
 from sanyuan.common.systems import SystemFile
@@ -104,7 +105,7 @@ class Intake:
         self._next = dict(known)
         # Before the ends: of topics that were not assigned, they come one by one (fact 29).
         self._assign(consumer)
-        await check_ends(consumer, known)
+        await until_answered(self._system, partial(check_ends, consumer, known))
 
     async def stop(self) -> None:
         """Disconnect."""
