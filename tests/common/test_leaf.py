@@ -26,7 +26,7 @@ def value(source: str = "//cn/services/identity") -> bytes:
     )
 
 
-LEAF = encode_leaf(value(), KEY.sign(value() + b"\n"))
+LEAF = encode_leaf(value(), KEY.sign(value() + b"\n").encode())
 
 
 def test_a_leaf_is_the_signed_note_of_the_value() -> None:
@@ -49,8 +49,8 @@ def test_a_leaf_is_the_signed_note_of_the_value() -> None:
         LEAF.replace(b"\n\n", b"\n\n\n"),
         LEAF.replace(b'"type"', b'"typo"'),
         LEAF + LEAF.partition(b"\n\n")[2],
-        encode_leaf(value("//cn/services/catalog"), KEY.sign(value() + b"\n")),
-        encode_leaf(value(), "— cn/services/identity ÿ"),
+        encode_leaf(value("//cn/services/catalog"), KEY.sign(value() + b"\n").encode()),
+        encode_leaf(value(), "— cn/services/identity ÿ".encode()),
     ],
 )
 def test_anything_else_is_no_leaf(entry: bytes) -> None:

@@ -76,7 +76,7 @@ class LogMaker:
         } | other
         value = encode(fields)
         stream.last, stream.head = int(fields["sequence"]), hash_value(value)
-        self.entries.append(encode_leaf(value, self.key(source).sign(value + b"\n")))
+        self.entries.append(encode_leaf(value, self.key(source).sign(value + b"\n").encode()))
         return len(self.entries) - 1
 
     def found(self) -> None:

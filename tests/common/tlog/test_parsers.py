@@ -138,7 +138,7 @@ def test_no_edit_of_a_proof_proves_another_leaf(raw: bytes) -> None:
     assert (head, bundle.index, bundle.hashes) == (HEAD, 0, (B,))
 
 
-@given(noise(encode_leaf(b'{"specversion":"1.0"}', KEY.sign(b"x\n"))))
+@given(noise(encode_leaf(b'{"specversion":"1.0"}', KEY.sign(b"x\n").encode())))
 @settings(max_examples=300)
 def test_an_entry_is_a_leaf_or_no_leaf(raw: bytes) -> None:
     try:

@@ -108,6 +108,8 @@ BROKEN: list[tuple[Rule, Callable[[], object]]] = [
     (Rule.KEY_NAME, lambda: SigningKey.generate("a+b")),
     (Rule.KEY_NAME, lambda: VerifierKey.parse("\ud800+00000000+AQ==")),
     (Rule.KEY_NAME, lambda: parse_signature(f"{DASH} AAAAAAA=")),
+    (Rule.KEY_NAME, lambda: parse_signature(DASH.encode() + b"\xff AAAAAAA=")),
+    (Rule.KEY_NAME, lambda: parse_signature(f"{DASH}\ud800 AAAAAAA=")),
     (Rule.SIGNATURE_LINE, lambda: parse_signature("-- name AAAAAAA=")),
     (Rule.SIGNATURE_LINE, lambda: parse_signature(f"{DASH}name")),
     (Rule.SIGNATURE_LINE, lambda: Note.parse(TEXT + b"\n\n")),

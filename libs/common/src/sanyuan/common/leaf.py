@@ -39,9 +39,9 @@ class Leaf(NamedTuple):
         key.verify_signature(self.value + b"\n", self.blob)
 
 
-def encode_leaf(value: bytes, signature: str) -> bytes:
+def encode_leaf(value: bytes, signature: bytes) -> bytes:
     """Return the entry of a record; `signature` is its header, without newline."""
-    return b"%s\n\n%s\n" % (value, signature.encode())
+    return b"%s\n\n%s\n" % (value, signature)
 
 
 def parse_leaf(entry: bytes) -> Leaf:
@@ -50,9 +50,9 @@ def parse_leaf(entry: bytes) -> Leaf:
     if not blank or rest[-1:] != b"\n":
         raise LeafError("the entry is not a signed note")
     try:
-        name, key_id, signature = parse_signature(rest[:-1].decode())
+        name, key_id, signature = parse_signature(rest[:-1])
         envelope = decode(value)
-    except (NoteError, EnvelopeError, UnicodeDecodeError) as error:
+    except (NoteError, EnvelopeError) as error:
         raise LeafError(f"the entry is not a signed record: {error}") from None
     if name != key_name(envelope.source):
         raise LeafError("the entry is not signed by the source that it names", where=name)

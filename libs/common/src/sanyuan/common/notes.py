@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 DASH = "— "
+_DASH = DASH.encode()
 ED25519 = b"\x01"
 KEY_BYTES = 32
 KEY_ID_BYTES = 4
@@ -75,6 +76,16 @@ def check_key_name(name: str) -> None:
     """Raise MalformedNoteError unless the name is non-empty and without Unicode spaces and plus."""
     if not name or _NOT_IN_NAME.search(name):
         raise MalformedNoteError(Rule.KEY_NAME)
+
+
+@lru_cache(maxsize=4096)
+def _parse_key_name(encoded: bytes) -> str:
+    try:
+        name = encoded.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedNoteError(Rule.KEY_NAME) from error
+    check_key_name(name)
+    return name
 
 
 def key_id(name: str, public_key: bytes, kind: bytes = ED25519) -> bytes:
@@ -221,15 +232,17 @@ def sign_all(wanted: Sequence[tuple[SigningKey, bytes]]) -> list[str]:
     return [key.line(signature) for (key, _), signature in zip(wanted, made, strict=True)]
 
 
-def parse_signature(line: str) -> tuple[str, bytes, bytes]:
+def parse_signature(line: str | bytes) -> tuple[str, bytes, bytes]:
     """Split a signature line (without newline) into name, key id (4 bytes) and signature.
 
     The signature may be of any type, hence of any length. Raises MalformedNoteError.
     """
-    if not line.startswith(DASH):
+    if isinstance(line, str):
+        line = line.encode(errors="surrogatepass")
+    if not line.startswith(_DASH):
         raise MalformedNoteError(Rule.SIGNATURE_LINE)
-    name, space, encoded = line[len(DASH) :].partition(" ")
-    check_key_name(name)
+    encoded_name, space, encoded = line[len(_DASH) :].partition(b" ")
+    name = _parse_key_name(encoded_name)
     if not space:
         raise MalformedNoteError(Rule.SIGNATURE_LINE, where=name)
     raw = decode_base64(encoded)

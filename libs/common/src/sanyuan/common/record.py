@@ -55,7 +55,8 @@ class Record(NamedTuple):
     value: bytes
     envelope: Envelope
     hash: str
-    signature: str
+    signature: bytes
+    """The header as it travelled."""
     key_id: bytes
     blob: bytes
     """The decoded signature: key id ‖ 64 bytes."""
@@ -204,7 +205,7 @@ def _misplaced(
     return None
 
 
-_Headers = tuple[str, str, bytes, bytes, str | None, Mapping[str, bytes]]
+_Headers = tuple[str, bytes, bytes, bytes, str | None, Mapping[str, bytes]]
 """The signer, then what a Record has of them, in its order."""
 
 
@@ -229,15 +230,12 @@ def _read_headers(headers: Sequence[tuple[str, bytes | None]]) -> _Headers:
     return *_read_signature(signature), traceparent, sealed
 
 
-def _read_signature(signature: bytes) -> tuple[str, str, bytes, bytes]:
+def _read_signature(signature: bytes) -> tuple[str, bytes, bytes, bytes]:
     """Signer, header, key id and key id ‖ signature."""
     if len(signature) > MAX_SIGNATURE_BYTES:
         raise EnvelopeError("the signature header is too long", where="headers")
     try:
-        line = signature.decode()
-        signer, key_id, blob = parse_signature(line)
-    except UnicodeDecodeError:
-        raise EnvelopeError("the signature header is not UTF-8", where="headers") from None
+        signer, key_id, blob = parse_signature(signature)
     except NoteError as error:  # without its place, which is text of the sender
         raise EnvelopeError(error.what, where="signature") from None
-    return signer, line, key_id, key_id + blob
+    return signer, signature, key_id, key_id + blob

@@ -17,7 +17,7 @@ class Facts(NamedTuple):
     number: int
     previous: str
     hash: str
-    signature: str
+    signature: bytes
     traceparent: str | None = None
     """Only where the record's trace is sampled."""
 

@@ -278,7 +278,7 @@ class Sequencer:
             sequence=facts.number,
             first=first,
             second=facts.hash,
-            signature=facts.signature,
+            signature=facts.signature.decode(),
         )
         self._say(batch, message, at)
 

@@ -25,7 +25,7 @@ class Spoken:
     @property
     def entry(self) -> bytes:
         """The leaf."""
-        return encode_leaf(self.value, self.signature)
+        return encode_leaf(self.value, self.signature.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Pen:
             said["data"] = self._own(entry, said["data"] if data is None else data)
             value = encode(said)
             signer = key or self.keys[entry.source]
-            raw = encode_leaf(value, signer.sign(value + b"\n"))
+            raw = encode_leaf(value, signer.sign(value + b"\n").encode())
             entry = entry._replace(raw=raw, sequence=last + 1)
         value, _, _ = entry.raw.partition(b"\n\n")
         self.heads[entry.stream] = (entry.sequence, hash_value(value))

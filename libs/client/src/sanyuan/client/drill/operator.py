@@ -121,7 +121,7 @@ def _invent(ledger: Ledger, random: Random) -> Tampered:
     entry = ledger.entries[index]
     key = SigningKey.generate(ledger.keys[entry.source].name)
     value, _, _ = _say_otherwise(entry.raw, random).partition(b"\n\n")
-    forged = entry._replace(raw=encode_leaf(value, key.sign(value + b"\n")))
+    forged = entry._replace(raw=encode_leaf(value, key.sign(value + b"\n").encode()))
     entries = [*ledger.entries[:index], forged, *ledger.entries[index + 1 :]]
     made = ledger.rewritten(entries, {_audit(ledger)})
     expected = Expected(leaves=range(index, index + 1), stream=stream, words="no such key")
@@ -168,7 +168,7 @@ def _false_seal(ledger: Ledger, random: Random) -> Tampered:
     row[4] = random.randbytes(32).hex()
     raw = encode(value)
     key = ledger.keys[entry.source]
-    sealed = entry._replace(raw=encode_leaf(raw, key.sign(raw + b"\n")))
+    sealed = entry._replace(raw=encode_leaf(raw, key.sign(raw + b"\n").encode()))
     entries = [*ledger.entries[:index], sealed, *ledger.entries[index + 1 :]]
     expected = Expected(leaves=range(index, index + 1), stream=(row[0], row[1]))
     return Tampered(ledger.holding(entries).files, expected)
@@ -199,7 +199,9 @@ def _fork_stream(ledger: Ledger, random: Random) -> Tampered:
     stream, _, index = _place(ledger, random)
     entry = ledger.entries[index]
     value, _, _ = _say_otherwise(entry.raw, random).partition(b"\n\n")
-    second = entry._replace(raw=encode_leaf(value, ledger.keys[entry.source].sign(value + b"\n")))
+    second = entry._replace(
+        raw=encode_leaf(value, ledger.keys[entry.source].sign(value + b"\n").encode())
+    )
     entries = [*ledger.entries[: index + 1], second, *ledger.entries[index + 1 :]]
     made = ledger.rewritten(entries, {_audit(ledger)})
     return Tampered(made.files, _jump(stream, entry.sequence))
