@@ -99,7 +99,7 @@ class Sequencer:
         """
         batch = Batch(self.state.size)
         for record in records:
-            if not self._continues(batch, record) and self._is_new(record.raw):
+            if self._is_new(record.raw):
                 self._take(batch, record, taken, at)
         for rejection in rejections:
             if self._is_new(rejection.raw):
@@ -171,26 +171,6 @@ class Sequencer:
         self.state.size += len(old.participants)
         self._seal(batch, at)
         return batch
-
-    def _continues(self, batch: Batch, record: Authentic) -> bool:
-        """Take a record that is new, the next of a stream that already moved, and nothing more.
-
-        As nearly all are: `_take` decides about every record, at half as much again.
-        """
-        raw, (source, number, previous, own_hash, signature, _) = record
-        stream = source, raw.topic
-        hashes = batch.hashes.get(stream)
-        state = self.state
-        if hashes is None or stream in state.waiting or raw.topic in _REMEMBERED:
-            return False
-        last, head = state.places[stream]
-        if number != last + 1 or previous != head or not self._is_new(raw):
-            return False
-        hashes.append(own_hash)
-        batch.entries.append(encode_leaf(raw.value or b"", signature))
-        state.places[stream] = Position(number, own_hash)
-        state.size += 1
-        return True
 
     def _is_new(self, raw: RawRecord) -> bool:
         return raw.offset >= self.state.offsets.get((raw.topic, raw.partition), 0)
